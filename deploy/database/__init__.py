@@ -1,0 +1,1 @@
+"""The database: which migrations are pending, and their application."""

@@ -1,0 +1,110 @@
+"""PostgreSQL in a service of the compose file: asked and changed by the `psql` in its container."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from deploy.database.drizzle import Migration, Row
+from deploy.errors import CommandFailed
+from deploy.remote.host import Host, checked
+
+_ROWS = """
+select case when to_regclass('drizzle.__drizzle_migrations') is null then ''
+  else (select coalesce(string_agg(hash || ' ' || created_at, E'\\n' order by id), '')
+        from drizzle.__drizzle_migrations) end;
+"""
+_TABLE = """
+create schema if not exists drizzle;
+create table if not exists drizzle.__drizzle_migrations
+  (id serial primary key, hash text not null, created_at bigint);
+"""
+_LOCK = 0x48656164776179
+"""The advisory lock that keeps two migrators apart: "Headway" in ASCII."""
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """The server in the service `service` of the project `project` on `host`."""
+
+    host: Host
+    project: str
+    service: str
+
+    def _psql(self, sql: str, timeout: float, doing: str) -> str:
+        labels = [
+            f"label=com.docker.compose.project={self.project}",
+            f"label=com.docker.compose.service={self.service}",
+        ]
+        finder = shlex.join(
+            ["docker", "ps", "-q", *(w for one in labels for w in ("--filter", one))]
+        )
+        inside = (
+            'exec psql -X -q -A -t -v ON_ERROR_STOP=1 -U "${POSTGRES_USER:-postgres}" '
+            '-d "${POSTGRES_DB:-${POSTGRES_USER:-postgres}}"'
+        )
+        shell = (
+            f"id=$({finder} | head -n 1); "
+            f'[ -n "$id" ] || {{ echo "{self.service} does not run here" >&2; exit 1; }}; '
+            f'exec docker exec -i "$id" sh -c {shlex.quote(inside)}'
+        )
+        result = self.host.exec(["sh", "-c", shell], stdin=sql.encode(), timeout=timeout)
+        return checked(self.host, doing, result).text
+
+    def rows(self) -> list[Row]:
+        """Return what Drizzle's table says has been applied, oldest first; empty without a table.
+
+        Raises:
+            HostError: the database cannot be asked.
+        """
+        text = self._psql(_ROWS, 30, "the database could not be asked")
+        pairs = (line.split() for line in text.splitlines() if line.strip())
+        return [Row(digest, int(when)) for digest, when in pairs]
+
+    def apply(
+        self, migrations: Sequence[Migration], *, lock_timeout: float, statement_timeout: float
+    ) -> None:
+        """Apply each file in a transaction of its own, and leave the row that Drizzle would leave.
+
+        Under an advisory lock, and each file only if its row is still not there: of two migrators
+        that come at once, the second finds nothing to do.
+
+        Raises:
+            CommandFailed: a file failed; it was rolled back, and those before it stay applied.
+            HostError: the outcome is unknown.
+        """
+        parts = [_TABLE]
+        for migration in migrations:
+            parts.append(_one(migration, lock_timeout, statement_timeout))
+        timeout = 30 + len(migrations) * (statement_timeout + lock_timeout)
+        try:
+            self._psql("".join(parts), timeout, "a migration failed")
+        except CommandFailed as error:
+            applied = {row.hash for row in self.rows()}
+            failed = next((one for one in migrations if one.hash not in applied), None)
+            name = f"{failed.tag}.sql" if failed else "the last file"
+            raise CommandFailed(
+                self.host.name,
+                f"{name} failed and was rolled back",
+                exit_code=1,
+                stderr=error.stderr,
+            ) from None
+
+
+def _one(migration: Migration, lock_timeout: float, statement_timeout: float) -> str:
+    row = f"hash = '{migration.hash}' and created_at = {migration.when}"
+    return f"""
+begin;
+set local lock_timeout = {int(lock_timeout * 1000)};
+set local statement_timeout = {int(statement_timeout * 1000)};
+select pg_advisory_xact_lock({_LOCK}) \\g /dev/null
+select not exists (select from drizzle.__drizzle_migrations where {row}) as pending \\gset
+\\if :pending
+{migration.sql}
+;
+insert into drizzle.__drizzle_migrations (hash, created_at)
+  values ('{migration.hash}', {migration.when});
+\\endif
+commit;
+"""

@@ -1,0 +1,142 @@
+"""What a run says while it goes: one stream of small frozen values, and nothing else.
+
+The console, the journal and whoever else wants to know are listeners (`deploy.views`). A listener
+that fails is dropped with one warning on the stream; it never fails the run.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """How a run ended."""
+
+    DONE = "done"
+    NOTHING = "nothing to do"
+    REFUSED = "refused"
+    REVERTED = "reverted"
+    NEEDS_PERSON = "needs a person"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """Something that happened; `at` is seconds since the epoch on the machine that runs this."""
+
+    at: float = field(default_factory=time.time)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunStarted(Event):
+    """A deploy or a rollback begins.
+
+    `verb` is what was typed (deploy, rollback); `before` and `after` are tags, and `before` is empty
+    on a first deploy; `hosts` are the names of all hosts taking part, in their order.
+    """
+
+    id: str
+    verb: str
+    app: str
+    environment: str
+    before: str
+    after: str
+    hosts: tuple[str, ...]
+    summary: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepStarted(Event):
+    """A step begins; `host` is empty for a step that concerns no single host."""
+
+    step: str
+    host: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepSaid(Event):
+    """A step has something to tell while it goes, in one short line."""
+
+    step: str
+    host: str = ""
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepDone(Event):
+    """A step ended well after `seconds`; `detail` is one short line, and may be empty."""
+
+    step: str
+    host: str = ""
+    seconds: float
+    detail: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepFailed(Event):
+    """A step failed: the reason in one line, and below it what the host had to say (many lines)."""
+
+    step: str
+    host: str = ""
+    reason: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepUndone(Event):
+    """What a step had done was put back (`ok`), or could not be (`text` says why)."""
+
+    step: str
+    host: str = ""
+    seconds: float
+    ok: bool
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Warned(Event):
+    """Something that nobody has to act on now, but should know."""
+
+    text: str
+    host: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunEnded(Event):
+    """The last event: how it ended, what state things are in, and what to type next."""
+
+    outcome: Outcome
+    exit_code: int
+    seconds: float
+    message: str
+    next: str = ""
+
+
+Listener = Callable[[Event], None]
+
+
+class Stream:
+    """Hands each event to every listener, one event at a time, from whichever thread it comes."""
+
+    def __init__(self) -> None:
+        self._listeners: list[Listener] = []
+        self._lock = threading.RLock()
+
+    def listen(self, listener: Listener) -> None:
+        """Add a listener; it sees every event from now on."""
+        with self._lock:
+            self._listeners.append(listener)
+
+    def emit(self, event: Event) -> None:
+        """Tell every listener; one that raises is dropped, and the others hear of it."""
+        with self._lock:
+            for listener in list(self._listeners):
+                try:
+                    listener(event)
+                except Exception as error:  # a view must never end a deploy
+                    self._listeners.remove(listener)
+                    self.emit(Warned(text=f"a view failed and was switched off: {error!r}"))

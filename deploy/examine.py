@@ -1,0 +1,58 @@
+"""The doctor: looks at everything that a deploy needs, and finds every fault at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from deploy import bundle as bundles
+from deploy import checks, facts
+from deploy.api import find_images
+from deploy.errors import Fault, HeadwayError, Refused, SettingsError, UsageError
+from deploy.remote.pool import each
+from deploy.settings import valid_tag
+from deploy.situation import FACTS_TIMEOUT
+
+if TYPE_CHECKING:
+    from deploy.facts import HostFacts
+    from deploy.registry import Found
+    from deploy.remote.host import Host
+    from deploy.situation import Situation
+
+
+def examine(situation: Situation, tag: str | None = None) -> list[Fault]:
+    """Return every fault: of the compose file, of the registry, and of each host.
+
+    Args:
+        situation: the environment.
+        tag: an image to look for; None: only whether the registry answers.
+    """
+    if tag is not None and not valid_tag(tag):
+        raise UsageError(f"{tag!r} is no tag")
+    environment = situation.environment
+    faults: list[Fault] = []
+    on_hosts: tuple[str, ...] = ()
+    found: dict[str, Found] = {}
+    try:
+        on_hosts = bundles.beside(environment, situation.compose).on_hosts
+    except SettingsError as error:
+        faults += error.faults
+    given = bundles.given_values(environment)
+    named = dict.fromkeys(bundles.rolled_services(environment, situation.compose), "")
+    values = given | bundles.image_values(situation.compose, named, "", given)
+    faults += bundles.missing_variables(situation.compose, values, environment)
+    try:
+        found = find_images(situation, tag or "latest")
+    except Refused as error:
+        if tag or not error.message.startswith("there is no image"):
+            faults.append(Fault("registry", "", error.message, error.mend))
+
+    def read(host: Host) -> HostFacts:
+        lines = situation.arrows(host.name, {}).read("facts", on_hosts, timeout=FACTS_TIMEOUT)
+        return facts.read(lines)
+
+    for name, one in each(list(situation.hosts.values()), read).items():
+        if isinstance(one, HeadwayError):
+            faults.append(Fault(name, "", getattr(one, "reason", one.message), one.mend))
+        else:
+            faults += checks.host_faults(environment.path, {name: one}, found.values())
+    return faults

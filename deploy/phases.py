@@ -1,0 +1,152 @@
+"""From a plan to the steps that carry it out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from deploy.bundle import other_images, pack
+from deploy.compose.override import published
+from deploy.compose.placement import HEADWAY_PROXY
+from deploy.database.postgres import Postgres
+from deploy.proxy import caddy
+from deploy.release import roll
+from deploy.steps.hosts import Prepare, Roll, Settle, Stage, Switch, Target
+from deploy.steps.migrate import Migrate
+from deploy.steps.verify import Verify
+
+if TYPE_CHECKING:
+    from deploy.plan import Plan
+    from deploy.release import Bundle, Release
+    from deploy.run import Phase
+    from deploy.situation import Files, Situation
+
+REVERT_BAKE = 1.0
+"""Seconds: a release that served until a moment ago is probed, and not watched for long."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """One run: its id, who ordered it, the plan, and the release with its files by host.
+
+    `bundle` and `files` are None when the hosts have the release already.
+    """
+
+    id: str
+    by: str
+    plan: Plan
+    release: Release
+    bundle: Bundle | None
+    files: Mapping[str, Files] | None
+
+
+def phases(situation: Situation, order: Order, again: Callable[[], Plan]) -> list[Phase]:
+    """Return what is done, in its order; the steps of one phase go at the same time.
+
+    Rolling and blue-green are the same arrows: with one wave of all hosts, all are staged before any
+    is switched, and all are switched before any is settled.
+    """
+    plan = order.plan
+    targets = {host: _target(situation, order, host) for host in plan.rolling}
+    password = registry_password(situation)
+    walk: list[Phase] = [
+        [
+            Prepare(target, *_delivery(situation, order, host, password))
+            for host, target in targets.items()
+        ]
+    ]
+    if plan.migrations:
+        walk.append([_migrate(situation, order, targets)])
+    for wave in plan.waves:
+        walk += [[arrow(targets[host]) for host in wave] for arrow in (Stage, Switch, Settle)]
+    walk.append([Verify(again)])
+    return walk
+
+
+def _target(situation: Situation, order: Order, host: str) -> Target:
+    facts = situation.facts[host]
+    rollout = situation.environment.rollout
+    placement = situation.placements[host]
+    before = facts.releases.get(facts.release)
+    bake = rollout.bake if placement.rolled else 0.0
+    settings = {"deploy": order.id, "by": order.by}
+    return Target(
+        name=host,
+        arrows=situation.arrows(host, settings),
+        placement=placement,
+        deploy=order.id,
+        healthy_deadline=rollout.healthy_deadline,
+        forward=Roll(order.release.id, order.release.tag, order.plan.verb, bake),
+        back=Roll(before.id, before.tag, "revert", REVERT_BAKE) if before else None,
+    )
+
+
+def registry_password(situation: Situation) -> str:
+    """The registry's password in the clear, "" without a registry; for standard input alone."""
+    registry = situation.environment.registry
+    return situation.environment.secret(registry.password).reveal() if registry else ""
+
+
+def _delivery(situation: Situation, order: Order, host: str, password: str) -> tuple[str, bytes]:
+    """The arrow, and what it reads."""
+    line = f"{password}\n".encode()
+    if order.bundle is None or order.files is None:
+        return "recall", line
+    bundle, files = order.bundle, order.files[host]
+    placement = situation.placements[host]
+    compose = situation.compose
+    others = [*placement.others, *([HEADWAY_PROXY] if placement.own_proxy else [])]
+    images = [
+        *(bundle.release.images[one.name] for one in placement.rolled),
+        *other_images(compose, placement.others, bundle.values),
+        *([situation.environment.proxy.image] if placement.own_proxy else []),
+    ]
+    contents = {
+        "compose.yaml": (bundle.compose.encode(), 0o644),
+        "host.yaml": (files.override.encode(), 0o644),
+        ".env": (files.env.encode(), 0o600),
+        "release.json": (bundle.release.to_json().encode() + b"\n", 0o644),
+        "roll": (roll(images, others, placement.rolled, bundle.release.tag).encode(), 0o644),
+    }
+    contents |= {f"beside/{path}": file for path, file in bundle.beside.items()}
+    contents |= {
+        f"proxy/{name}": (text.encode(), 0o644) for name, text in _snippets(situation, host).items()
+    }
+    return "prepare", line + pack(contents)
+
+
+def _snippets(situation: Situation, host: str) -> dict[str, str]:
+    placement = situation.placements[host]
+    answering = [one for one in placement.rolled if one.port and one.order == "start-first"]
+    if not answering:
+        return {}
+    if placement.own_proxy:
+        listen = {
+            one.name: pairs[0][1]
+            for one in answering
+            if (pairs := published(one, situation.compose))
+        }
+        return {"Caddyfile": caddy.caddyfile(answering, listen)}
+    return caddy.snippets(answering)
+
+
+def _migrate(situation: Situation, order: Order, targets: Mapping[str, Target]) -> Migrate:
+    database = situation.environment.database
+    assert database and database.service and database.host  # noqa: S101 - the plan says so
+    name, image = next(iter(order.release.images.items()))
+    holder = next(
+        target.name
+        for target in targets.values()
+        if any(one.name == name for one in target.placement.rolled)
+    )
+    return Migrate(
+        holder=situation.hosts[holder],
+        image=image,
+        folder=database.folder,
+        database=Postgres(
+            situation.hosts[database.host], situation.environment.app, database.service
+        ),
+        lock_timeout=database.lock_timeout,
+        statement_timeout=database.statement_timeout,
+    )

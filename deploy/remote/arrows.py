@@ -1,0 +1,138 @@
+"""One arrow of a host's state machine, as one exec; and what to do when its outcome is unknown.
+
+Each run of an arrow has a token. The host keeps what a token's run said until the next day, so after a
+lost connection the same arrow with the same token is sent again: if it has ended, the host answers
+with what it said then; if it is still going, it waits for it; if it never began, it is done now.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from deploy.errors import CommandFailed, HeadwayError, OutcomeUnknown, Unreachable
+from deploy.remote.host import Host
+from deploy.remote.script import Report, script
+
+ASK_AGAIN_FOR = 60.0
+"""Seconds for which a host that went away in the middle of an arrow is asked again."""
+
+
+class ArrowFailed(CommandFailed):
+    """An arrow ended and said why it failed; `detail` is what the host showed, in many lines."""
+
+    def __init__(self, host: str, reason: str, detail: str, report: Report) -> None:
+        super().__init__(host, reason, exit_code=1)
+        self.detail = detail
+        self.report = report
+
+
+@dataclass(frozen=True)
+class Arrows:
+    """Sends arrows to one host.
+
+    `settings` are the shell variables that all arrows of this run share; `proxy` names the proxy's
+    part of the script; `say` is told what a script says while it goes.
+    """
+
+    host: Host
+    settings: dict[str, str]
+    proxy: str
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    ask_again_for: float = ASK_AGAIN_FOR
+    _ignore: Callable[[str, bool], None] = field(default=lambda _text, _warned: None, repr=False)
+
+    def send(
+        self,
+        arrow: str,
+        arguments: Sequence[str] = (),
+        *,
+        token: str,
+        timeout: float,
+        stdin: bytes = b"",
+        say: Callable[[str, bool], None] | None = None,
+        overrides: dict[str, str] | None = None,
+    ) -> Report:
+        """Do one arrow, and return what it said.
+
+        Args:
+            arrow: the function of the script.
+            arguments: its arguments.
+            token: names this run of it; the same token is never done twice on a host.
+            timeout: seconds after which the host ends it.
+            stdin: what it reads.
+            say: called with (text, is it a warning) as the script speaks.
+            overrides: settings that differ for this arrow alone.
+
+        Raises:
+            ArrowFailed: it ended, and said that it failed.
+            Unreachable: nothing was sent.
+            TimedOut: the host ended it at its deadline.
+            OutcomeUnknown: the host went away and did not come back in time.
+        """
+        settings = self.settings | (overrides or {}) | {"token": token}
+        text = script(settings, self.proxy, arrow, arguments)
+        return self._send(text, timeout=timeout, stdin=stdin, say=say or self._ignore)
+
+    def read(self, arrow: str, arguments: Sequence[str] = (), *, timeout: float) -> list[str]:
+        """Run a part that only reads, and return its lines.
+
+        Raises:
+            HostError: as `Host.exec`; CommandFailed where it failed.
+        """
+        text = script(self.settings, self.proxy, arrow, arguments, locked=False)
+        result = self.host.exec(["sh", "-c", text, "headway"], timeout=timeout)
+        if result.exit_code != 0:
+            raise CommandFailed(
+                self.host.name,
+                f"{arrow} ended with exit code {result.exit_code}",
+                exit_code=result.exit_code,
+                stderr=result.stderr.decode("utf-8", "replace"),
+            )
+        return result.text.splitlines()
+
+    def _send(
+        self, text: str, *, timeout: float, stdin: bytes, say: Callable[[str, bool], None]
+    ) -> Report:
+        lost: HeadwayError | None = None
+        until = 0.0
+        while True:
+            report = Report()
+
+            def heard(line: str, report: Report = report) -> None:
+                event = report.add(line)
+                if event and event["event"] in {"said", "warned"}:
+                    say(event["text"], event["event"] == "warned")
+
+            try:
+                result = self.host.exec(
+                    ["sh", "-c", text, "headway"], stdin=stdin, timeout=timeout, on_line=heard
+                )
+            except (OutcomeUnknown, Unreachable) as error:
+                if lost is None and isinstance(error, Unreachable):
+                    raise  # nothing was ever sent
+                if lost is None:
+                    say("the connection was lost; asking the host again", True)
+                    until = self.clock() + self.ask_again_for
+                lost = lost or error
+                if self.clock() >= until:
+                    raise OutcomeUnknown(
+                        self.host.name,
+                        f"the connection was lost and did not come back within "
+                        f"{self.ask_again_for:.0f} s",
+                    ) from error
+                self.sleep(1)
+                continue
+            break
+        failed = report.last("failed")
+        if result.exit_code == 0 and failed is None:
+            return report
+        if failed is None:
+            tail = result.stderr.decode("utf-8", "replace").strip()
+            failed = {
+                "reason": f"the script ended with exit code {result.exit_code}",
+                "detail": tail,
+            }
+        raise ArrowFailed(self.host.name, failed["reason"], failed.get("detail", ""), report)

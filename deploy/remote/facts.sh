@@ -1,0 +1,80 @@
+# shellcheck shell=sh
+# Everything that a plan needs to know of a host, read in one go; nothing is changed, nothing locked.
+
+# facts [PATH]...: the paths are those that the compose file binds and that no release brings.
+facts() {
+	say host user "$(id -un)" arch "$(uname -m)" time "$(date +%s)" name "$(uname -n)"
+	for tool in curl flock tar timeout diff cmp; do
+		command -v "$tool" >/dev/null 2>&1 || say missing tool "$tool"
+	done
+	place=$dir
+	while [ ! -e "$place" ]; do place=$(dirname "$place"); done
+	[ -w "$place" ] && writable=yes || writable=no
+	say folder writable "$writable" exists "$([ -d "$dir" ] && echo yes || echo no)" place "$place"
+	for place in "$place" /var/lib/docker /var/lib; do
+		df -Pk "$place" 2>/dev/null | awk 'NR == 2 { print $4, $6 }' | while read -r free mount; do
+			inodes=$(df -Pi "$place" 2>/dev/null | awk 'NR == 2 && $2 > 0 { print $4 }')
+			say disk path "$place" mount "$mount" free_kb "$free" free_inodes "$inodes"
+		done
+	done
+	for path in "$@"; do
+		[ -e "$dir/$path" ] || say absent path "$path"
+	done
+	if ! command -v docker >/dev/null 2>&1; then
+		say docker problem missing
+		return 0
+	fi
+	if ! version=$(docker version -f '{{.Server.Version}}' 2>&1); then
+		say docker problem "$version"
+		return 0
+	fi
+	say docker version "$version"
+	if compose=$(docker compose version --short 2>&1); then
+		say compose version "$compose"
+	else
+		say compose problem "$compose"
+		return 0
+	fi
+	running_facts
+}
+
+running_facts() {
+	say release_now id "$(current)"
+	if [ -f "$state/next" ]; then
+		say unfinished release "$(next_of release)" deploy "$(next_of deploy)" phase "$(next_of phase)"
+	fi
+	for flag in "$dir"/slots/*.green; do
+		[ -e "$flag" ] || continue
+		flag=${flag##*/}
+		say slot service "${flag%.green}" live green
+	done
+	now_on=$state/releases/$(current)
+	if [ -n "$(current)" ]; then
+		cmp -s "$dir/compose.yaml" "$now_on/compose.yaml" || say edited file compose.yaml
+		cmp -s "$dir/.env" "$now_on/.env" || say edited file .env
+		cmp -s "$state/host.yaml" "$now_on/host.yaml" || say edited file .headway/host.yaml
+		say override sum "$(sha256sum <"$state/host.yaml" | cut -d' ' -f1)" \
+			env "$(sha256sum <"$dir/.env" | cut -d' ' -f1)"
+		(cd "$dir" && docker compose config 2>/dev/null) | rehash | while read -r service hash; do
+			say hash service "$service" hash "$hash"
+		done
+	fi
+	docker ps -aq --no-trunc --filter "label=com.docker.compose.project=$project" \
+		--filter label=com.docker.compose.oneoff=False | xargs -r docker inspect -f \
+		'{"event":"container","id":{{json .Id}},"service":{{json (index .Config.Labels "com.docker.compose.service")}},'\
+'"state":{{json .State.Status}},"health":{{with .State.Health}}{{json .Status}}{{else}}""{{end}},'\
+'"restarts":{{json .RestartCount}},"started":{{json .State.StartedAt}},"image":{{json .Config.Image}},'\
+'"hash":{{json (index .Config.Labels "com.docker.compose.config-hash")}},'\
+'"aliases":{{with index .NetworkSettings.Networks "'"$network"'"}}{{json .Aliases}}{{else}}[]{{end}}}'
+	for file in "$state"/releases/*/release.json; do
+		[ -f "$file" ] && printf '{"event":"release","release":%s}\n' "$(cat "$file")"
+	done
+	[ -f "$state/journal.jsonl" ] && tail -n 200 "$state/journal.jsonl" | sed 's/.*/{"event":"journal","line":&}/'
+	return 0
+}
+
+# conclude: the deploy has come to its end here; then what is, so that it can be seen to be right.
+conclude() {
+	journal "done"
+	facts "$@"
+}

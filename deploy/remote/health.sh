@@ -1,0 +1,161 @@
+# shellcheck shell=sh
+# Is a container well? Asked of Docker (state, health, restarts) and of the container itself (HTTP).
+
+# fetch URL [CURL ARGUMENT]...: the status on the first line, then at most 2 kB of the body.
+fetch() {
+	url=$1
+	shift
+	answer=$(curl -sS --insecure --max-time 5 -o - -w '\n%{http_code}' -A headway-probe "$@" "$url" 2>&1 |
+		tail -c 2048)
+	printf '%s\n%s' "$(printf '%s' "$answer" | tail -n 1)" "$(printf '%s' "$answer" | sed '$d')"
+}
+
+# answered REPLY: is the status of what fetch returned 2xx or 3xx?
+answered() {
+	case $(printf '%s' "$1" | head -n 1) in
+	2?? | 3??) return 0 ;;
+	*) return 1 ;;
+	esac
+}
+
+# holds PROBE: is what the probe asks for in the reply? A probe is PATH or PATH|KEY|VALUE (JSON).
+holds() {
+	case $1 in *'|'*) ;; *) return 0 ;; esac
+	key=${1#*'|'}
+	value=${key#*'|'} key=${key%%'|'*}
+	printf '%s' "$reply" | sed 1d | tr -d ' \t\n' | grep -qF "\"$key\":\"$value\""
+}
+
+# probe WHERE PROBE URL [CURL ARGUMENT]...: three tries, half a second apart; says what came back.
+probe() {
+	where=$1 asked=$2
+	shift 2
+	tries=0
+	while :; do
+		tries=$((tries + 1))
+		reply=$(fetch "$@")
+		if answered "$reply" && holds "$asked"; then
+			return 0
+		fi
+		[ $tries -lt 3 ] || break
+		sleep 0.5
+	done
+	status=$(printf '%s' "$reply" | head -n 1)
+	[ "$status" = 000 ] && status=nothing
+	reason="${asked%%'|'*} $where answered $status (3 times)"
+	answered "$reply" && reason="${asked%%'|'*} $where does not say $key $value"
+	detail=$(printf '%s' "$reply" | sed 1d)
+	return 1
+}
+
+address() {
+	docker inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}' "$1" | awk '{ print $1 }'
+}
+
+# probe_directly ID PORT PROBES: each path, straight at the container.
+probe_directly() {
+	[ "$2" = - ] && return 0
+	at=$(address "$1")
+	for one in $(printf '%s' "$3" | tr ',' ' '); do
+		[ "$one" = - ] && continue
+		probe "on the new container" "$one" "http://$at:$2${one%%'|'*}" \
+			-H "Host: ${site#*://}" || return 1
+	done
+}
+
+# probe_proxied PORT PROBES: each path through this host's proxy, under the site's real name.
+probe_proxied() {
+	ports=$(docker port "$(docker ps -q --filter "label=com.docker.compose.project=$project" \
+		--filter "label=com.docker.compose.service=$proxy_service" | head -n 1)" 2>/dev/null)
+	https=$(printf '%s\n' "$ports" | sed -n 's/^443\/tcp -> .*:\([0-9]*\)$/\1/p' | head -n 1)
+	# Headway's own proxy listens on the service's port, a team's on the first that it publishes.
+	http=$(printf '%s\n' "$ports" | sed -n "s/^$1\/tcp -> .*:\([0-9]*\)\$/\1/p" | head -n 1)
+	: "${http:=$(printf '%s\n' "$ports" | sed -n 's/^[0-9]*\/tcp -> .*:\([0-9]*\)$/\1/p' | head -n 1)}"
+	for one in $(printf '%s' "$2" | tr ',' ' '); do
+		[ "$one" = - ] && continue
+		if [ "${site%%://*}" = https ] && [ -n "$https" ]; then
+			probe "through the proxy" "$one" "$site${one%%'|'*}" \
+				--connect-to "::127.0.0.1:$https" || return 1
+		else
+			probe "through the proxy" "$one" "http://127.0.0.1:$http${one%%'|'*}" \
+				-H "Host: ${site#*://}" || return 1
+		fi
+	done
+}
+
+# unwell SERVICE ID: sets `reason` when the container has exited, restarts, or is unhealthy.
+unwell() {
+	# shellcheck disable=SC2046 # the fields are words
+	set -- "$1" "$2" $(docker inspect -f '{{.State.Status}} {{.RestartCount}} {{.State.OOMKilled}} '\
+'{{.State.ExitCode}} {{with .State.Health}}{{.Status}}{{else}}unchecked{{end}}' "$2" 2>/dev/null)
+	if [ $# -lt 7 ]; then
+		reason="a new container of $1 is gone"
+	elif [ "$5" = true ]; then
+		reason="$1 ran out of memory and was killed (OOMKilled)"
+	elif [ "$3" != running ]; then
+		reason="$1 ended with exit code $6 (status $3)"
+	elif [ "$4" -gt 0 ]; then
+		reason="$1 has restarted $4 times"
+	elif [ "$7" = unhealthy ]; then
+		reason="$1 is unhealthy by its own health check"
+	else
+		return 1
+	fi
+	detail=$(docker inspect -f '{{with .State.Health}}{{range .Log}}{{.Output}}{{end}}{{end}}' "$2" 2>/dev/null |
+		tail -n 3)
+	return 0
+}
+
+# ready ID: healthy, or running where there is no health check.
+ready() {
+	case $(docker inspect -f '{{with .State.Health}}{{.Status}}{{else}}{{$.State.Status}}{{end}}' "$1" 2>/dev/null) in
+	healthy | running) return 0 ;;
+	*) return 1 ;;
+	esac
+}
+
+# gate SERVICE PORT PROBES ID...: wait until all are ready, answer their probes, and have stayed so for
+# min_healthy. Fails at once when one is unwell. `up --wait` is no gate: it waits for the old ones too.
+gate() {
+	service=$1 port=$2 probes=$3
+	shift 3
+	end=$(($(now) + healthy_deadline))
+	for id in "$@"; do
+		until ready "$id"; do
+			unwell "$service" "$id" && failing=$id && return 1
+			if [ "$(now)" -gt "$end" ]; then
+				failing=$id
+				reason="$service was not healthy within $((healthy_deadline / 100)) s"
+				detail=$(docker inspect -f '{{with .State.Health}}{{range .Log}}{{.Output}}{{end}}{{end}}' "$id" |
+					tail -n 3)
+				return 1
+			fi
+			sleep 0.2
+		done
+	done
+	for id in "$@"; do
+		failing=$id
+		probe_directly "$id" "$port" "$probes" || return 1
+	done
+	# Started anew counts as restarted, whoever did it.
+	started=$(docker inspect -f '{{.State.StartedAt}}' "$@")
+	end=$(($(now) + min_healthy))
+	while [ "$(now)" -lt "$end" ]; do
+		still_well "$service" "$started" "$@" || return 1
+		sleep 0.2
+	done
+	still_well "$service" "$started" "$@"
+}
+
+# still_well SERVICE STARTED ID...: none unwell, none started again since STARTED was read.
+still_well() {
+	service=$1 then=$2
+	shift 2
+	for id in "$@"; do
+		unwell "$service" "$id" && failing=$id && return 1
+	done
+	if [ "$(docker inspect -f '{{.State.StartedAt}}' "$@" 2>&1)" != "$then" ]; then
+		failing=$1 reason="$service was started again while it was watched" detail=
+		return 1
+	fi
+}

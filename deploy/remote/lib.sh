@@ -1,0 +1,175 @@
+# shellcheck shell=sh
+# What every script of Headway on a host starts with: its events, its lock, its clock, and the few
+# questions that all of them ask Docker. The caller has set, above this text:
+#   dir project network release deploy verb by token lock_wait keep no_deps site proxy_service
+#   min_healthy healthy_deadline bake           (the last three in hundredths of a second)
+
+set -u
+state=$dir/.headway
+log=/dev/null
+reason='' detail='' failing=''
+
+# A connection that goes away must not stop what has begun: sshd has given the script a session of
+# its own already, so what could still end it is the write to a closed channel.
+trap '' HUP PIPE INT
+trap 'say failed reason "ended at its deadline on the host"; exit 124' TERM
+
+quote() {
+	printf '%s' "$1" | LC_ALL=C tr -d '\000-\010\013-\037\177' |
+		LC_ALL=C sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/	/\\t/g' |
+		LC_ALL=C awk '{ if (NR > 1) printf "\\n"; printf "%s", $0 }'
+}
+
+# say EVENT [KEY VALUE]...: one JSON line, to the caller and to this run's log.
+say() {
+	line="{\"event\":\"$1\""
+	shift
+	while [ $# -gt 1 ]; do
+		line="$line,\"$1\":\"$(quote "$2")\""
+		shift 2
+	done
+	printf '%s}\n' "$line" >>"$log"
+	printf '%s}\n' "$line" 2>/dev/null || :
+}
+
+# now: hundredths of a second on a clock that nobody sets.
+now() {
+	read -r uptime _ </proc/uptime
+	printf '%s' "${uptime%.*}${uptime#*.}"
+}
+
+# begin: take the host's lock. A run whose token has already ended answers with what it said then, so
+# that asking again after a lost connection is not doing again.
+begin() {
+	mkdir -p "$state/run" || {
+		say failed reason "cannot write to $dir: is it there, and does it belong to $(id -un)?"
+		exit 1
+	}
+	exec 9>>"$state/roll.lock"
+	if ! flock -w "$lock_wait" 9; then
+		say failed reason "another script of Headway has been working on this host for $lock_wait s"
+		exit 75
+	fi
+	if [ -f "$state/run/$token.end" ]; then
+		cat "$state/run/$token.log"
+		exit "$(cat "$state/run/$token.end")"
+	fi
+	log=$state/run/$token.log
+	: >"$log"
+}
+
+# finish CODE: the run has ended, and says so to whoever asks again.
+finish() {
+	printf '%s\n' "$1" >"$state/run/$token.end"
+	exit "$1"
+}
+
+# journal WHAT [REASON]: one line that stays on the host.
+journal() {
+	printf '{"v":1,"at":"%s","deploy":"%s","verb":"%s","release":"%s","what":"%s","reason":"%s","by":"%s"}\n' \
+		"$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$deploy" "$verb" "$release" "$1" "$(quote "${2-}")" \
+		"$(quote "$by")" >>"$state/journal.jsonl"
+}
+
+# compose_of RELEASE ARGUMENT...: Compose with a release's own files, in the application's folder.
+compose_of() {
+	files=$state/releases/$1
+	shift
+	docker compose --project-directory "$dir" -p "$project" --env-file "$files/.env" \
+		-f "$files/compose.yaml" -f "$files/host.yaml" "$@"
+}
+
+# hash_of RELEASE SERVICE: the configuration hash that a container of it is labelled with. Through
+# `config` first: `config --hash` alone hashes the name of an env_file, and not what is in it.
+hash_of() {
+	compose_of "$1" config 2>/dev/null | rehash | awk -v name="$2" '$1 == name { print $2 }'
+}
+
+rehash() {
+	docker compose --project-directory "$dir" -p "$project" -f - config --hash '*' 2>/dev/null
+}
+
+# current: the release that this host is on, by the .env that plain `docker compose` reads.
+current() {
+	sed -n 's/^HEADWAY_RELEASE=//p' "$dir/.env" 2>/dev/null | tr -d "\"'"
+}
+
+# containers SERVICE: a line for each: id slot status health restarts started image hash
+containers() {
+	ids=$(docker ps -aq --no-trunc --filter "label=com.docker.compose.project=$project" \
+		--filter "label=com.docker.compose.service=$1" \
+		--filter label=com.docker.compose.oneoff=False)
+	[ -n "$ids" ] || return 0
+	# shellcheck disable=SC2086 # one word for each id
+	docker inspect -f '{{.Id}} {{$slot := "none"}}{{with index .NetworkSettings.Networks "'"$network"'"}}'\
+'{{range .Aliases}}{{if eq . "'"$1"'-green"}}{{$slot = "green"}}{{end}}'\
+'{{if eq . "'"$1"'-blue"}}{{$slot = "blue"}}{{end}}{{end}}{{end}}{{$slot}} {{.State.Status}} '\
+'{{with .State.Health}}{{.Status}}{{else}}unchecked{{end}} {{.RestartCount}} {{.State.StartedAt}} '\
+'{{.Image}} {{index .Config.Labels "com.docker.compose.config-hash"}}' $ids 2>/dev/null || :
+}
+
+# in_slot SERVICE SLOT: the ids of the containers in a slot; the slot "none" is no slot.
+in_slot() {
+	containers "$1" | awk -v slot="$2" '$2 == slot { print $1 }'
+}
+
+# put_in_slot SERVICE SLOT ID...: from now on the proxy finds them under the slot's alias.
+put_in_slot() {
+	alias=$1-$2
+	shift 2
+	for id in "$@"; do
+		# Away first: an endpoint's aliases cannot be changed.
+		docker network disconnect "$network" "$id" 2>/dev/null
+		if ! detail=$(docker network connect --alias "$alias" "$network" "$id" 2>&1); then
+			reason="could not give a container the alias $alias in the network $network"
+			return 1
+		fi
+	done
+	detail=
+}
+
+other() {
+	if [ "$1" = green ]; then echo blue; else echo green; fi
+}
+
+# live_slot SERVICE: the flag is the truth. There: green. Not there: blue.
+live_slot() {
+	if [ -e "$dir/slots/$1.green" ]; then echo green; else echo blue; fi
+}
+
+flip() {
+	if [ "$2" = green ]; then : >"$dir/slots/$1.green"; else rm -f "$dir/slots/$1.green"; fi
+	proxy_flip "$1" "$2"
+}
+
+remove() {
+	# With -v: an anonymous volume belongs to its container alone and would stay for ever.
+	[ $# -eq 0 ] || docker rm -f -v "$@" >/dev/null 2>&1 || :
+}
+
+tail_of() {
+	docker logs --tail 15 "$1" 2>&1 | tail -n 15
+}
+
+# The file `next` says what an unfinished roll wants: it is written before anything is started and
+# removed when the host is settled again. Lines: release ID, deploy ID, phase NAME, and for each
+# service: service NAME ORDER SLOT PORT DRAIN REPLICAS PROBE[,PROBE]...
+next_of() {
+	awk -v key="$1" '$1 == key { print $2; exit }' "$state/next" 2>/dev/null
+}
+
+phase() {
+	{
+		grep -v '^phase ' "$state/next"
+		echo "phase $1"
+	} >"$state/next.new" && mv -f "$state/next.new" "$state/next"
+}
+
+# each_service FUNCTION: call it with the fields of every service line of `next`, in order.
+each_service() {
+	while read -r word name order slot port drain replicas probes <&3; do
+		if [ "$word" = service ]; then
+			"$1" "$name" "$order" "$slot" "$port" "$drain" "$replicas" "$probes" || return 1
+		fi
+	done 3<"$state/next"
+}

@@ -1,0 +1,143 @@
+# shellcheck shell=sh
+# Before anything changes: the release's files are on the host, its images are pulled, Compose can read
+# it, and the services that are not rolled (a database, a proxy) run.
+# A release's file `roll` says what there is to do: lines `image REF`, `other SERVICE`, and
+# `service NAME ORDER PORT DRAIN REPLICAS PROBE[,PROBE]...`
+
+# prepare: the release arrives on standard input: a line with the registry's password, or an empty
+# one, then a tar.
+prepare() {
+	IFS= read -r password || :
+	if ! receive || ! make_ready "$password"; then
+		say failed reason "$reason" detail "$detail"
+		return 1
+	fi
+	say prepared
+}
+
+# recall: the release is here already. Standard input: the line with the password alone.
+recall() {
+	IFS= read -r password || :
+	if [ ! -f "$state/releases/$release/roll" ]; then
+		say failed reason "the release $release is no longer on this host"
+		return 1
+	fi
+	if ! make_ready "$password"; then
+		say failed reason "$reason" detail "$detail"
+		return 1
+	fi
+	say prepared
+}
+
+receive() {
+	mkdir -p "$state/releases" "$state/proxy" "$dir/slots" && chmod 755 "$dir/slots"
+	find "$state/releases" -mindepth 1 -maxdepth 1 -name '.incoming.*' -exec rm -rf {} +
+	incoming=$state/releases/.incoming.$$
+	mkdir "$incoming"
+	if ! detail=$(tar -xpf - -C "$incoming" 2>&1); then
+		rm -rf "$incoming"
+		reason="the release's files did not arrive whole"
+		return 1
+	fi
+	place_proxy_files
+	if diff -rq "$incoming" "$state/releases/$release" >/dev/null 2>&1; then
+		rm -rf "$incoming"
+	else
+		rm -rf "${state:?}/releases/$release"
+		mv "$incoming" "$state/releases/$release"
+	fi
+}
+
+# of_release WORD: the rest of the lines of `roll` that begin with WORD.
+of_release() {
+	sed -n "s/^$1 //p" "$state/releases/$release/roll"
+}
+
+make_ready() {
+	# shellcheck disable=SC2046 # one word for each image
+	pull "$1" $(of_release image) || return 1
+	if ! detail=$(docker network inspect "$network" 2>&1 || docker network create "$network" 2>&1 ||
+		docker network inspect "$network" 2>&1); then
+		reason="could not create the network $network"
+		return 1
+	fi
+	if ! detail=$(compose_of "$release" config -q 2>&1); then
+		reason="docker compose cannot read the release's compose file"
+		return 1
+	fi
+	others=$(of_release other | tr '\n' ' ')
+	[ -z "$others" ] || start_others
+}
+
+# The proxy's snippet is not the release's but the host's: the running proxy has read it.
+place_proxy_files() {
+	[ -d "$incoming/proxy" ] || return 0
+	for file in "$incoming"/proxy/*; do
+		place=$state/proxy/${file##*/}
+		cmp -s "$file" "$place" || cp "$file" "$place"
+	done
+	rm -rf "$incoming/proxy"
+}
+
+# pull PASSWORD IMAGE...: what is not there yet, in a Docker configuration of this run's own, so that
+# the password is never kept on the host.
+pull() {
+	password=$1
+	shift
+	missing=
+	for image in "$@"; do
+		docker image inspect "$image" >/dev/null 2>&1 || missing="$missing $image"
+	done
+	[ -n "$missing" ] || return 0
+	config=$(mktemp -d)
+	trap 'rm -rf "$config"' EXIT
+	if [ -n "$password" ]; then
+		if ! detail=$(printf '%s' "$password" | docker --config "$config" login -u "$registry_user" \
+			--password-stdin "$registry" 2>&1); then
+			reason="the registry $registry refused the login of $registry_user"
+			return 1
+		fi
+	fi
+	for image in $missing; do
+		say said text "pulling $image"
+		tries=1
+		until detail=$(docker --config "$config" pull -q "$image" 2>&1); do
+			[ $tries -lt 3 ] || {
+				reason="could not pull $image"
+				return 1
+			}
+			case $detail in *"no space left"* | *"manifest unknown"* | *"not found"* | *denied*)
+				reason="could not pull $image"
+				return 1
+				;;
+			esac
+			sleep $tries
+			tries=$((tries + 1))
+		done
+	done
+	detail=
+}
+
+start_others() {
+	# --no-recreate: one whose configuration has changed is left alone, and the plan says so.
+	# shellcheck disable=SC2086 # one word for each service
+	if ! detail=$(compose_of "$release" up -d --no-recreate --no-build --pull never $others 2>&1); then
+		reason="docker compose could not start $others"
+		return 1
+	fi
+	end=$(($(now) + healthy_deadline))
+	for service in $others; do
+		for id in $(containers "$service" | awk '{ print $1 }'); do
+			until ready "$id"; do
+				failing=$id
+				if unwell "$service" "$id" || [ "$(now)" -gt "$end" ]; then
+					: "${reason:=$service was not healthy within $((healthy_deadline / 100)) s}"
+					detail=$(tail_of "$id")
+					return 1
+				fi
+				sleep 0.2
+			done
+		done
+	done
+	detail=
+}

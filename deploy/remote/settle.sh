@@ -1,0 +1,82 @@
+# shellcheck shell=sh
+# switched → settled: the old containers have answered what they had and are gone, and what plain
+# `docker compose` reads on this host is the new release.
+
+settle() {
+	if [ ! -f "$state/next" ] && [ "$(current)" = "$release" ]; then
+		say settled
+		return 0
+	fi
+	if [ "$(next_of release)" != "$release" ]; then
+		say failed reason "$release is not switched on this host"
+		return 1
+	fi
+	case $(next_of phase) in
+	switched | settling) settle_next "$release" ;;
+	*)
+		say failed reason "$release is not switched on this host"
+		return 1
+		;;
+	esac
+}
+
+settle_next() {
+	phase settling
+	each_service drain_service
+	promote "$1"
+	touch "$state/releases/$1"
+	journal settled
+	rm -f "$state/next"
+	forget
+	say settled
+}
+
+drain_service() {
+	[ "$2" = start-first ] || return 0
+	old=$(other "$3")
+	began=$(now)
+	end=$((began + $5 * 100))
+	left=0
+	if [ "$4" != - ] && [ -n "$(in_slot "$1" "$old")" ]; then
+		while left=$(proxy_inflight "$1" "$old" "$4") && [ "$left" != 0 ] && [ "$(now)" -lt "$end" ]; do
+			sleep 0.2
+		done
+	fi
+	[ "$left" = 0 ] || say warned text "$1: $left requests were still open after $5 s and are cut"
+	say drained service "$1" hundredths "$(($(now) - began))"
+	stop_containers "$1" "$(containers "$1" | awk -v new="$3" '$2 != new { print $1 }')"
+}
+
+# promote RELEASE: .env comes last, since it says which release the host is on.
+promote() {
+	from=$state/releases/$1
+	if [ -d "$from/beside" ]; then
+		(cd "$from/beside" && find . -type f) | while read -r file; do
+			cmp -s "$from/beside/$file" "$dir/$file" && continue
+			mkdir -p "$dir/$(dirname "$file")"
+			# In place and not by rename: a container that binds the file keeps seeing this inode.
+			cat "$from/beside/$file" >"$dir/$file"
+		done
+	fi
+	replace_file "$from/host.yaml" "$state/host.yaml"
+	replace_file "$from/compose.yaml" "$dir/compose.yaml"
+	replace_file "$from/.env" "$dir/.env"
+}
+
+replace_file() {
+	cp -p "$1" "$2.new" && sync "$2.new" && mv -f "$2.new" "$2"
+}
+
+# forget: keep the newest releases and what they run; old images would fill the disk in months.
+forget() {
+	find "$state/run" -type f -mmin +1440 -delete 2>/dev/null
+	# shellcheck disable=SC2012 # a release's name has no blanks: it is checked before it comes here
+	ls -1t "$state/releases" | tail -n "+$((keep + 1))" | while read -r id; do
+		[ "$id" = "$(current)" ] && continue
+		images=$(sed -n 's/^# image //p' "$state/releases/$id/.env")
+		rm -rf "${state:?}/releases/$id"
+		for image in $images; do
+			grep -qF "# image $image" "$state"/releases/*/.env || docker image rm "$image" >/dev/null 2>&1
+		done
+	done
+}

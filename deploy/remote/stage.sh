@@ -1,0 +1,153 @@
+# shellcheck shell=sh
+# settled → staged: the new containers run beside the old ones, well and probed, and have the idle
+# slot's alias. Nothing is sent to them yet.
+
+stage() {
+	finish_what_died || return 1
+	{
+		echo "release $release"
+		echo "deploy $deploy"
+		echo "phase staging"
+		of_release service | while read -r fields; do
+			# shellcheck disable=SC2086 # the fields are words
+			next_line $fields
+		done
+	} >"$state/next.new" && mv -f "$state/next.new" "$state/next"
+	if ! each_service stage_service; then
+		# The old version has served all the while, so the way back is to take away what came.
+		failed=$reason
+		said=$detail
+		undo_next
+		journal failed "$failed"
+		say failed reason "$failed" detail "$said" undone yes
+		return 1
+	fi
+	phase staged
+	say staged
+}
+
+next_line() {
+	slot=-
+	[ "$2" = start-first ] && slot=$(other "$(live_slot "$1")")
+	echo "service $1 $2 $slot $3 $4 $5 $6"
+}
+
+# finish_what_died: an earlier roll that was cut off is brought to its end first: forward when it was
+# settling already, else back.
+finish_what_died() {
+	if [ -f "$state/next" ]; then
+		dead=$(next_of release)
+		if [ "$(next_of phase)" = settling ]; then
+			say said text "an earlier roll to $dead was cut off while it settled: finishing it"
+			settle_next "$dead" || return 1
+		else
+			say said text "an earlier roll to $dead was cut off: taking it back"
+			undo_next
+		fi
+	fi
+}
+
+stage_service() {
+	name=$1 order=$2 slot=$3 port=$4 replicas=$6 probes=$7
+	if [ "$order" = one-shot ]; then
+		run_once "$name"
+		return
+	fi
+	[ "$order" = start-first ] || return 0
+	reconcile "$name" "$slot"
+	hash=$(hash_of "$release" "$name")
+	if unchanged "$name" "$hash" "$replicas"; then
+		say said text "$name is the same already"
+		# Nothing to switch to: the line says so to the arrows that come after.
+		sed "s/^service $name .*/unchanged $name/" "$state/next" >"$state/next.new" &&
+			mv -f "$state/next.new" "$state/next"
+		return 0
+	fi
+	before=$(containers "$name" | awk '{ print $1 }')
+	count=$(printf '%s' "$before" | grep -c .)
+	say said text "starting $name"
+	if ! output=$(up "$name" $((count + replicas))); then
+		reason="docker compose could not start $name"
+		detail=$output
+		return 1
+	fi
+	new=$(containers "$name" | awk '{ print $1 }' | without "$before")
+	# shellcheck disable=SC2086 # one word for each id
+	set -- $new
+	if [ $# -ne "$replicas" ]; then
+		reason="docker compose started $# containers of $name and not $replicas" detail=$output
+		return 1
+	fi
+	right_image "$name" "$@" || return 1
+	if ! gate "$name" "$port" "$probes" "$@"; then
+		detail=$(printf '%s\n%s' "$detail" "$(tail_of "$failing")")
+		return 1
+	fi
+	put_in_slot "$name" "$slot" "$@" || return 1
+	say said text "$name is healthy"
+}
+
+# run_once SERVICE: what others wait for until it has ended well runs with the new release first.
+run_once() {
+	say said text "running $1"
+	# shellcheck disable=SC2046 # one word for each id
+	remove $(containers "$1" | awk '{ print $1 }')
+	if ! output=$(up "$1" 1); then
+		reason="docker compose could not start $1" detail=$output
+		return 1
+	fi
+	id=$(containers "$1" | awk '{ print $1; exit }')
+	code=$(timeout "$((healthy_deadline / 100))" docker wait "$id")
+	[ "$code" = 0 ] && return 0
+	reason="$1 did not end well (exit ${code:-: not within its time})" detail=$(tail_of "$id")
+	return 1
+}
+
+# up SERVICE COUNT: COUNT containers in all, those that are there left alone. Before Compose 2.29.3
+# `--no-deps` hashes the service without its dependencies, and the next plain `up -d` would then
+# recreate it (docker/compose#12069); there $no_deps is empty, and --no-recreate leaves them alone.
+up() {
+	# shellcheck disable=SC2086 # $no_deps is one word or none
+	compose_of "$release" up -d --no-recreate --no-build --pull never --quiet-pull $no_deps \
+		--scale "$1=$2" "$1" 2>&1
+}
+
+without() {
+	while read -r id; do
+		case "$1" in *"$id"*) ;; *) echo "$id" ;; esac
+	done
+}
+
+# unchanged SERVICE HASH REPLICAS: do that many live containers already run exactly this?
+unchanged() {
+	containers "$1" | awk -v live="$(live_slot "$1")" -v hash="$2" -v wanted="$3" '
+		$2 == live && $3 == "running" && $4 != "unhealthy" && $8 == hash { right++ }
+		{ all++ }
+		END { exit !(right == wanted && all == wanted) }'
+}
+
+right_image() {
+	name=$1
+	shift
+	ref=$(compose_of "$release" config --images "$name" 2>/dev/null | head -n 1)
+	want=$(docker image inspect -f '{{.Id}}' "$ref" 2>/dev/null)
+	for id in "$@"; do
+		if [ "$(docker inspect -f '{{.Image}}' "$id")" != "$want" ]; then
+			reason="$name was started from another image than $ref" detail=
+			return 1
+		fi
+	done
+}
+
+# reconcile SERVICE IDLE-SLOT: leave exactly the live containers. The live ones are known by their
+# alias, never by their number or their name. Where none has it, somebody made them by hand (or it is
+# the first roll over a project that ran already), and what runs is taken as live.
+reconcile() {
+	live=$(other "$2")
+	if [ -z "$(in_slot "$1" "$live")" ]; then
+		# shellcheck disable=SC2046 # one word for each id
+		put_in_slot "$1" "$live" $(containers "$1" | awk '$3 == "running" { print $1 }')
+	fi
+	# shellcheck disable=SC2046 # one word for each id
+	remove $(containers "$1" | awk -v live="$live" '$2 != live || $3 == "created" || $3 == "dead" { print $1 }')
+}

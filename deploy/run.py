@@ -1,0 +1,130 @@
+"""Walks a run's phases; when a step fails, walks back over what was done.
+
+A phase is a set of steps that go at once, one for each host. When one fails, the others of its phase
+are waited for, and then every place is put back by undoing the furthest step that was tried there:
+undoing that one covers those before it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from deploy.errors import Cancelled, HeadwayError, HostError
+from deploy.events import StepDone, StepFailed, StepSaid, StepStarted, StepUndone, Stream, Warned
+from deploy.steps.step import Say, Step
+
+AT_ONCE = 16
+"""Hosts worked on at the same time in one phase; more would only wait for the two ends of SSH."""
+
+Phase = Sequence[Step]
+
+
+@dataclass
+class Failure:
+    """The step that failed, why, and what could not be put back."""
+
+    step: Step
+    error: HeadwayError
+    stuck: list[tuple[str, HeadwayError]] = field(default_factory=list)
+    reverted: bool = True
+
+
+class Run:
+    """One walk. `cancel` is looked at between phases, where every host is in a defined state."""
+
+    def __init__(self, stream: Stream, cancel: threading.Event) -> None:
+        self.stream = stream
+        self.cancel = cancel
+        self.furthest: dict[str, Step] = {}
+
+    def walk(self, phases: Sequence[Phase], *, revert: bool = True) -> Failure | None:
+        """Do every phase; None when all went well.
+
+        Raises:
+            Cancelled: `cancel` was set; what was done stays as it is.
+        """
+        for phase in phases:
+            if self.cancel.is_set():
+                raise Cancelled("stopped, as asked, between two steps")
+            failed = self._phase(phase)
+            if failed:
+                failure = Failure(*failed, reverted=revert)
+                if revert:
+                    failure.stuck = self._revert()
+                return failure
+        return None
+
+    def _phase(self, phase: Phase) -> tuple[Step, HeadwayError] | None:
+        for step in phase:
+            self.furthest[step.host or step.name] = step
+        with ThreadPoolExecutor(max_workers=max(1, min(AT_ONCE, len(phase)))) as pool:
+            errors = list(pool.map(self._do, phase))
+        return next(
+            ((step, error) for step, error in zip(phase, errors, strict=True) if error), None
+        )
+
+    def _do(self, step: Step) -> HeadwayError | None:
+        self.stream.emit(StepStarted(step=step.name, host=step.host))
+        began = time.monotonic()
+        try:
+            detail = step.do(self._say(step))
+        except HeadwayError as error:
+            reason = error.reason if isinstance(error, HostError) else error.message
+            shown = getattr(error, "detail", "") or error.state
+            self.stream.emit(
+                StepFailed(step=step.name, host=step.host, reason=reason, detail=shown)
+            )
+            return error
+        seconds = time.monotonic() - began
+        self.stream.emit(StepDone(step=step.name, host=step.host, seconds=seconds, detail=detail))
+        return None
+
+    def _revert(self) -> list[tuple[str, HeadwayError]]:
+        steps = list(self.furthest.values())
+        with ThreadPoolExecutor(max_workers=max(1, min(AT_ONCE, len(steps)))) as pool:
+            errors = list(pool.map(self._undo, steps))
+        return [
+            (step.host or step.name, error)
+            for step, error in zip(steps, errors, strict=True)
+            if error
+        ]
+
+    def _undo(self, step: Step) -> HeadwayError | None:
+        began = time.monotonic()
+        try:
+            text = step.undo(self._say(step))
+        except HeadwayError as error:
+            self.stream.emit(
+                StepUndone(
+                    step=step.name,
+                    host=step.host,
+                    seconds=time.monotonic() - began,
+                    ok=False,
+                    text=str(error),
+                )
+            )
+            return error
+        if text:
+            self.stream.emit(
+                StepUndone(
+                    step=step.name,
+                    host=step.host,
+                    seconds=time.monotonic() - began,
+                    ok=True,
+                    text=text,
+                )
+            )
+        return None
+
+    def _say(self, step: Step) -> Say:
+        def say(text: str, warning: bool) -> None:
+            if warning:
+                self.stream.emit(Warned(text=text, host=step.host))
+            else:
+                self.stream.emit(StepSaid(step=step.name, host=step.host, text=text))
+
+        return say

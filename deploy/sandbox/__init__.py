@@ -1,0 +1,1 @@
+"""A real fleet on one machine: VPSs in containers, an edge, a registry that asks for a login."""

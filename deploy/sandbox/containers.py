@@ -1,0 +1,107 @@
+"""The sandbox's containers, one at a time: listed, made, filled, and waited for."""
+
+from __future__ import annotations
+
+import io
+import socket
+import tarfile
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from deploy.errors import NeedsPerson
+from deploy.sandbox.converge import Container
+from deploy.sandbox.machines import (
+    CONFIG_LABEL,
+    LABEL,
+    NETWORK,
+    SUBNET,
+    File,
+    Machine,
+    create_argv,
+)
+
+if TYPE_CHECKING:
+    from deploy.sandbox.docker import Docker
+
+READY_SECONDS = 90.0
+"""For sshd and an engine to answer: 3 s on an idle machine, more on a busy one."""
+
+
+def present(docker: Docker) -> list[Container]:
+    """The sandbox's containers, running or not."""
+    form = '{{.Names}}\t{{.State}}\t{{.Label "' + CONFIG_LABEL + '"}}'
+    listed = docker.lines("ps", "--all", "--filter", f"label={LABEL}=1", "--format", form)
+    return [Container(*line.split("\t")) for line in listed]
+
+
+def create(
+    docker: Docker, machine: Machine, image: str, config: str, files: Mapping[str, File]
+) -> None:
+    """Make the container and what it stands on, with its files in it, not yet started."""
+    for volume, _ in machine.volumes:
+        docker("volume", "create", "--label", f"{LABEL}=1", volume)
+    docker(*create_argv(machine, image, config))
+    if files:
+        copy(docker, machine.container, files)
+
+
+def copy(docker: Docker, container: str, files: Mapping[str, File]) -> None:
+    """Put files into a container, running or not."""
+    docker("cp", "-", f"{container}:/", stdin=archive(files))
+
+
+def archive(files: Mapping[str, File]) -> bytes:
+    """The files as an uncompressed tar archive, with their owners and modes."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for path, file in files.items():
+            entry = tarfile.TarInfo(path)
+            entry.size, entry.mode, entry.mtime = len(file.content), file.mode, int(time.time())
+            entry.uid = entry.gid = file.uid
+            tar.addfile(entry, io.BytesIO(file.content))
+    return buffer.getvalue()
+
+
+def network(docker: Docker) -> None:
+    """Have the network."""
+    if docker.lines("network", "ls", "--quiet", "--filter", f"name=^{NETWORK}$"):
+        return
+    docker("network", "create", "--label", f"{LABEL}=1", "--subnet", SUBNET, NETWORK)
+
+
+def wait_ready(docker: Docker, machine: Machine) -> None:
+    """Wait until the machine does its work: a VPS answers SSH, and its engine answers too.
+
+    Raises:
+        NeedsPerson: it does not; with the last lines of its log.
+    """
+    deadline = time.monotonic() + READY_SECONDS
+    while not answers(docker, machine):
+        if time.monotonic() > deadline:
+            log = docker("logs", "--tail", "20", machine.container)
+            raise NeedsPerson(
+                f"{machine.name} did not become ready within {READY_SECONDS:.0f} s.\n{log}",
+                state="The other machines are as they were made.",
+                mend=f"docker logs {machine.container}; `inv sandbox.up` tries again.",
+            )
+        time.sleep(0.2)
+
+
+def answers(docker: Docker, machine: Machine) -> bool:
+    """Whether the machine's ports answer, and on a VPS its engine."""
+    for port, inside in machine.ports:
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+                # Docker's own forwarder takes connections before anybody listens behind it; only
+                # sshd speaks first, the others are asked.
+                if inside != 22:
+                    connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
+                if not connection.recv(16):
+                    return False
+        except OSError:
+            return False
+    if machine.kind != "vps":
+        return True
+    ping = ("curl", "-fsS", "--unix-socket", "/run/docker.sock", "http://docker/_ping")
+    return docker.works("exec", machine.container, *ping)

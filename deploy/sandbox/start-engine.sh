@@ -1,0 +1,21 @@
+#!/bin/sh
+# Starts dockerd where there is no systemd: detached, in a session of its own, its log in $1. To be
+# run as root. (Debian's init script is no way: it raises limits that some machines do not let go up.)
+set -eu
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export PATH
+
+# What a killed daemon left: a pid file whose process is gone, or whose number is another's by now,
+# keeps dockerd from starting.
+for daemon in dockerd:/var/run/docker.pid containerd:/var/run/docker/containerd/containerd.pid; do
+    file=${daemon#*:}
+    [ -f "$file" ] || continue
+    pid=$(cat "$file")
+    name=$(cat "/proc/$pid/comm" 2>/dev/null) || name=
+    [ "$name" = "${daemon%%:*}" ] || rm -f "$file"
+done
+
+# It is there, and perhaps still on its way up.
+if [ -f /var/run/docker.pid ]; then exit 0; fi
+
+setsid dockerd </dev/null >>"$1" 2>&1 &

@@ -1,0 +1,143 @@
+"""A whole hosts file, and the environment that it makes."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BeforeValidator,
+    Discriminator,
+    Field,
+    PrivateAttr,
+    Tag,
+    ValidationInfo,
+    field_validator,
+)
+
+from deploy.errors import Fault, SettingsError
+from deploy.settings.kinds import (
+    AppName,
+    Context,
+    FileBeside,
+    FromFolder,
+    FromRoot,
+    HostName,
+    HostPath,
+    Repository,
+    SecretName,
+    ServiceName,
+    Url,
+    Variable,
+    VariableName,
+)
+from deploy.settings.secret import Secret
+from deploy.settings.sections import (
+    SSH,
+    Database,
+    HostEntry,
+    Proxy,
+    Registry,
+    Rollout,
+    Section,
+    Service,
+    proxy_in_short,
+)
+
+
+def _by_service(value: object) -> str:
+    return "<by service>" if isinstance(value, dict) else "<one>"
+
+
+class HostsFile(Section):
+    """All keys of a `hosts/ENVIRONMENT.yaml`."""
+
+    app: AppName = Field(examples=["shop"])
+    path: HostPath = Field(
+        default="/srv/{app}", description="the application's folder on every host"
+    )
+    compose: FromRoot = Path("compose.yaml")
+    image: Annotated[
+        Annotated[Repository, Tag("<one>")]
+        | Annotated[dict[ServiceName, Repository], Field(min_length=1), Tag("<by service>")],
+        Discriminator(_by_service),
+    ] = Field(examples=["ghcr.io/acme/shop"])
+    registry: Registry | None = None
+    url: Url | None = Field(default=None, description="where the site answers")
+    env: dict[VariableName, Variable] = Field(default={}, description="lines of every host's .env")
+    secrets: list[SecretName] = Field(
+        default=[], description="NAMES of secrets for every host's .env"
+    )
+    files: list[FileBeside] = Field(default=[], description="what goes beside the compose file")
+    ssh: SSH = SSH()
+    hosts: Annotated[
+        dict[HostName, HostEntry],
+        Field(min_length=1),
+        BeforeValidator(lambda v: v, json_schema_input_type=str | dict[str, HostEntry]),
+    ] = Field(examples=["{web-1: {address: 203.0.113.11, roles: [web]}}"])
+    services: Annotated[dict[ServiceName, Service], Field(min_length=1)] = Field(
+        examples=["{web: {port: 3000}}"]
+    )
+    rollout: Rollout = Rollout()
+    proxy: Annotated[
+        Proxy, BeforeValidator(proxy_in_short, json_schema_input_type=Literal["caddy"] | Proxy)
+    ] = Proxy()
+    database: Database | None = None
+    dotenv: FromFolder = Field(
+        default=Path("../.env.{environment}"),
+        description="where the secrets are that are not in the environment",
+    )
+
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _keep(cls, value: Any, handler: Callable[[Any], Any], info: ValidationInfo) -> Any:
+        """Remember what is right, so that it can be compared though other sections are wrong."""
+        valid = handler(value)
+        context: Context | None = info.context
+        if context is not None and info.field_name is not None:
+            context.sections[info.field_name] = valid
+        return valid
+
+
+class Environment(HostsFile):
+    """One environment: its hosts file with absolute paths, and its secrets."""
+
+    name: str
+    file: Path
+    root: Path
+    _secrets: dict[str, Secret] = PrivateAttr(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls, written: HostsFile, *, name: str, file: Path, root: Path, secrets: dict[str, Secret]
+    ) -> Self:
+        """Return the environment that a valid hosts file makes.
+
+        Args:
+            written: the hosts file.
+            name: the environment's name.
+            file: the hosts file's path.
+            root: the repository.
+            secrets: all that it names, by name.
+        """
+        environment = cls.model_construct(**dict(written), name=name, file=file, root=root)
+        environment._secrets = dict(secrets)
+        return environment
+
+    def image_of(self, service: str) -> str | None:
+        """Return the repository, without a tag, of a rolled service; None for any other."""
+        entry = self.services.get(service)
+        if entry is None or not entry.rolled:
+            return None
+        return self.image if isinstance(self.image, str) else self.image.get(service)
+
+    def secret(self, name: str) -> Secret:
+        """Return a secret that the hosts file names.
+
+        Raises:
+            SettingsError: the hosts file doesn't name it.
+        """
+        if name in self._secrets:
+            return self._secrets[name]
+        where = str(self.file.relative_to(self.root)) if self.file.is_relative_to(self.root) else ""
+        fault = Fault(where, "secrets", f"{name} is not among them", f"add {name} to secrets")
+        raise SettingsError([fault])

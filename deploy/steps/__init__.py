@@ -1,0 +1,1 @@
+"""The steps of a deploy: each can describe itself, be done, and be undone."""

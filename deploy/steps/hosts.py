@@ -1,0 +1,181 @@
+"""The arrows of a host's state machine as steps: prepare, stage, switch, settle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from deploy.errors import NeedsPerson
+
+if TYPE_CHECKING:
+    from deploy.compose.placement import Placement
+    from deploy.remote.arrows import Arrows
+    from deploy.steps.step import Say
+
+_LONG_STOP = 60.0
+"""Seconds left for `docker stop` beyond the drain: more than any usual stop_grace_period."""
+
+_OVERHEAD = 120.0
+"""Seconds left for Docker's own work in an arrow, on a slow disk."""
+
+_PULL = 900.0
+"""Seconds for all images of a host: 1 GB at about 10 Mbit/s."""
+
+
+@dataclass(frozen=True)
+class Roll:
+    """One way over a host: to which release, under which verb; `bake` is in seconds.
+
+    The journal tells a deploy from a rollback and from a revert by the verb, and the host tells one
+    run of an arrow from another by it too.
+    """
+
+    release: str
+    tag: str
+    verb: str
+    bake: float
+
+
+@dataclass(frozen=True)
+class Target:
+    """A host, what a run wants of it, and the way back from there (None: it ran nothing before)."""
+
+    name: str
+    arrows: Arrows
+    placement: Placement
+    deploy: str
+    healthy_deadline: float
+    forward: Roll
+    back: Roll | None
+
+    def stage(self, roll: Roll, say: Say) -> None:
+        """Start the new containers beside the old ones."""
+        limit = sum(self.healthy_deadline * 2 + one.drain for one in self.placement.rolled)
+        self._send("stage", limit, roll, say)
+
+    def switch(self, roll: Roll, say: Say) -> None:
+        """Let the new containers answer, and watch them."""
+        limit = roll.bake + (self.healthy_deadline + _LONG_STOP) * len(self.placement.rolled)
+        self._send("switch", limit, roll, say)
+
+    def settle(self, roll: Roll, say: Say) -> None:
+        """Let the old containers finish, and make the new release the one that is read."""
+        limit = sum(one.drain + _LONG_STOP for one in self.placement.rolled)
+        self._send("settle", limit, roll, say)
+
+    def abandon(self, say: Say) -> None:
+        """Go back to what the host ran before; with nothing unfinished there it does nothing."""
+        services = self.placement.rolled
+        limit = sum(one.drain + self.healthy_deadline + _LONG_STOP for one in services)
+        self._send("abandon", limit, self.forward, say)
+
+    def prepare(self, arrow: str, stdin: bytes, say: Say) -> None:
+        """Have the release on the host, its images pulled, and what is not rolled running."""
+        self._send(arrow, _PULL, self.forward, say, stdin)
+
+    def _send(self, arrow: str, limit: float, roll: Roll, say: Say, stdin: bytes = b"") -> None:
+        settings = {
+            "release": roll.release,
+            "verb": roll.verb,
+            "bake": str(round(roll.bake * 100)),
+        }
+        self.arrows.send(
+            arrow,
+            token=f"{self.deploy}.{roll.verb}.{arrow}",
+            timeout=_OVERHEAD + limit,
+            stdin=stdin,
+            say=say,
+            overrides=settings,
+        )
+
+
+@dataclass(frozen=True)
+class _OnHost:
+    target: Target
+
+    @property
+    def host(self) -> str:
+        """The host's name."""
+        return self.target.name
+
+
+@dataclass(frozen=True)
+class Prepare(_OnHost):
+    """The release's files and images are on the host; nothing that serves has changed.
+
+    `arrow` is `prepare` when the release comes with `stdin`, `recall` when the host has it already.
+    """
+
+    arrow: str
+    stdin: bytes = field(repr=False)
+    name: str = "pull"
+
+    def do(self, say: Say) -> str:
+        """Send the files, pull the images, start what is not rolled."""
+        self.target.prepare(self.arrow, self.stdin, say)
+        return ""
+
+    def undo(self, say: Say) -> str:
+        """Nothing: files and images that nobody uses do no harm, and the next try needs them."""
+        del say
+        return ""
+
+
+@dataclass(frozen=True)
+class Stage(_OnHost):
+    """settled → staged."""
+
+    name: str = "stage"
+
+    def do(self, say: Say) -> str:
+        """Start the new containers and see that they are well."""
+        self.target.stage(self.target.forward, say)
+        return ""
+
+    def undo(self, say: Say) -> str:
+        """Take the new containers away."""
+        self.target.abandon(say)
+        return "new containers removed"
+
+
+@dataclass(frozen=True)
+class Switch(_OnHost):
+    """staged → switched."""
+
+    name: str = "switch"
+
+    def do(self, say: Say) -> str:
+        """Flip the flag and watch through the bake."""
+        self.target.switch(self.target.forward, say)
+        return ""
+
+    def undo(self, say: Say) -> str:
+        """Flip it back and take the new containers away."""
+        self.target.abandon(say)
+        return "switched back, new containers removed"
+
+
+@dataclass(frozen=True)
+class Settle(_OnHost):
+    """switched → settled, on the new release."""
+
+    name: str = "settle"
+
+    def do(self, say: Say) -> str:
+        """Drain and remove the old containers, promote the release's files."""
+        self.target.settle(self.target.forward, say)
+        return ""
+
+    def undo(self, say: Say) -> str:
+        """Roll the release that the host was on before, start-first like any roll.
+
+        Raises:
+            NeedsPerson: there is none.
+        """
+        back = self.target.back
+        if back is None:
+            raise NeedsPerson(f"{self.host}: there is no earlier release to go back to")
+        self.target.stage(back, say)
+        self.target.switch(back, say)
+        self.target.settle(back, say)
+        return f"rolled back to {back.tag}"

@@ -1,0 +1,70 @@
+"""`inv exec.ENVIRONMENT COMMAND`: one command in a service's container, or on the host itself."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from invoke import Context, Exit, Task, task
+
+from deploy.tasks.edge import guarded, situation
+
+if TYPE_CHECKING:
+    from deploy.remote.host import Host, Result
+
+
+def make(root: Path, name: str) -> Task[Any]:
+    """The task for one environment."""
+
+    @task(
+        name=name,
+        auto_shortflags=False,
+        iterable=["host"],
+        help={
+            "command": "the command, as one word for this shell: 'node -v'",
+            "service": "in a container of this service; without it, on the host",
+            "host": "one host; may be given more than once; without it, every one that fits",
+            "timeout": "seconds (300)",
+        },
+    )
+    @guarded
+    def exec(
+        _c: Context, command: str, service: str = "", host: list[str] | None = None,
+        timeout: int = 300,
+    ) -> None:
+        """Run one command."""
+        from deploy.errors import HeadwayError
+        from deploy.remote.pool import each
+        from deploy.tasks.hosts import chosen
+
+        with situation(root, name) as one:
+            text = command
+            if service:
+                words = ["docker", "compose", "exec", "-T", service, "sh", "-c", command]
+                text = f"cd {shlex.quote(one.environment.path)} && exec {shlex.join(words)}"
+            fitting = [
+                place.host
+                for place in one.placements.values()
+                if not service or service in place.services
+            ]
+
+            def run(where: Host) -> Result:
+                return where.exec(["sh", "-c", text], timeout=timeout)
+
+            failed = False
+            for where, result in each(chosen(one, host or fitting), run).items():
+                if isinstance(result, HeadwayError):
+                    failed = True
+                    print(f"{where}  ! {result}")  # noqa: T201
+                    continue
+                for line in (result.stdout + result.stderr).decode("utf-8", "replace").splitlines():
+                    print(f"{where}  {line}")  # noqa: T201
+                if result.exit_code:
+                    failed = True
+                    print(f"{where}  ! exit {result.exit_code}")  # noqa: T201
+        if failed:
+            raise Exit(code=5)
+
+    exec.__doc__ = f"Run one command in a service's container, or on the hosts of {name}."
+    return exec

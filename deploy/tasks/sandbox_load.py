@@ -1,0 +1,41 @@
+"""`inv sandbox.load`: requests on the sandbox's edge, and what became of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from invoke import Context, Exit, task
+
+from deploy.tasks.edge import guarded
+
+
+@task(
+    auto_shortflags=False,
+    help={
+        "url": "where to; on this machine only",
+        "rate": "requests per second, of all kinds together",
+        "duration": "seconds",
+        "websockets": "how many are held open",
+        "out": "where the report goes as JSON",
+    },
+)
+@guarded
+def load(
+    _c: Context,
+    url: str = "http://127.0.0.1:8080",
+    rate: float = 100,
+    duration: float = 60,
+    websockets: int = 20,
+    out: str = ".sandbox/load.json",
+) -> None:
+    """Send requests to the edge at a fixed rate, and count what failed and how."""
+    from deploy.sandbox.load import Options, describe, run
+
+    report = run(
+        Options(url, rate=rate, duration=duration, websockets=websockets),
+        say=lambda text: print(text, flush=True),
+    )
+    report.write(Path(out))
+    print(describe(report))
+    if report.failed:
+        raise Exit(code=5)

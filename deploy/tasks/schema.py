@@ -1,0 +1,18 @@
+"""`inv schema`: the JSON Schema of a hosts file, for editors."""
+
+from __future__ import annotations
+
+import json
+
+from invoke import Context, task
+
+from deploy.tasks.edge import guarded
+
+
+@task
+@guarded
+def schema(_c: Context) -> None:
+    """Print the JSON Schema of a hosts file, for editors."""
+    from deploy.settings import schema as of_hosts_file
+
+    print(json.dumps(of_hosts_file(), indent=2))  # noqa: T201

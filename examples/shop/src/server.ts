@@ -1,0 +1,58 @@
+/** The web process: `node dist/server.js`. */
+import { createServer, type Server } from "node:http";
+import { getRequestListener } from "@hono/node-server";
+import { createApp } from "./app.ts";
+import { openDatabase } from "./database.ts";
+import { EchoSockets } from "./echo.ts";
+import { configOrExit, crashLater, onStopSignal, startSlowly } from "./lifecycle.ts";
+import { log } from "./log.ts";
+import { storeOn } from "./store.ts";
+
+/**
+ * Longer than a proxy keeps an idle connection (Caddy: 2 min), so that it is always the proxy
+ * that closes one. The other way round, a POST can meet a connection that is just being closed.
+ */
+const KEEP_ALIVE = 150_000;
+
+const config = configOrExit();
+const { database, close } = openDatabase(config.databaseUrl);
+const sockets = new EchoSockets(config.version);
+let listeningSince = Number.POSITIVE_INFINITY;
+let stopping = false;
+
+const app = createApp({
+  config,
+  store: storeOn(database),
+  uptime: () => performance.now() - listeningSince,
+  stopping: () => stopping,
+});
+const server = createServer({ keepAliveTimeout: KEEP_ALIVE }, getRequestListener(app.fetch));
+server.on("upgrade", (request, socket, head) => sockets.accept(request, socket, head));
+
+/** Takes no new connection; resolves when the last one, with what is in flight on it, is gone. */
+async function closed(http: Server): Promise<void> {
+  if (!http.listening) return;
+  // A connection whose request was in flight becomes idle after `close` has looked for idle ones.
+  const sweep = setInterval(() => http.closeIdleConnections(), 50);
+  await new Promise<void>((resolve) => {
+    http.close(() => resolve());
+  });
+  clearInterval(sweep);
+}
+
+onStopSignal(config, async () => {
+  stopping = true;
+  sockets.close();
+  await closed(server);
+  await close();
+});
+
+await startSlowly(config);
+if (!stopping) {
+  server.listen(config.port, () => {
+    listeningSince = performance.now();
+    const { version, commit, hostName: host, port } = config;
+    log("listens", { port, version, commit, host, behaviours: [...config.behaviours] });
+    crashLater(config);
+  });
+}
