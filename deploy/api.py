@@ -35,6 +35,8 @@ class Intent:
     situation: Situation
     order: Order
     again: Callable[[], Plan]
+    seconds: float = 0.0
+    """How long the looking took."""
 
     @property
     def plan(self) -> Plan:
@@ -226,7 +228,7 @@ def tag_or_commit(environment: Environment, tag: str | None) -> str:
 
 def _no_tag(text: str) -> str:
     shown = repr(text if len(text) <= 60 else f"{text[:60]}…")
-    return f"{shown} is no tag: letters, digits, _ . and -, beginning with none of . and -, 128 at most"
+    return f"{shown} is no tag: letters, digits, _ . and -, not . or - at first, 128 at most"
 
 
 def _new_id() -> str:

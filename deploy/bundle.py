@@ -1,12 +1,13 @@
 """Puts a release together from what lies on this machine and in the registry, and packs it.
 
-What goes with the compose file is what it binds by a relative path, if git tracks it (a folder of data
-that a developer happens to have must never reach a host), and what `files:` names.
+What goes with the compose file is what it binds by a relative path, if git tracks it (a folder of
+data that a developer happens to have must never reach a host), and what `files:` names.
 """
 
 from __future__ import annotations
 
 import io
+import re
 import stat
 import tarfile
 from collections.abc import Mapping
@@ -121,7 +122,7 @@ def image_values(
 ) -> dict[str, str]:
     """Values for the variables in a rolled service's `image:` that nobody has given.
 
-    `${SHOP_IMAGE:?}` becomes the image by digest, the variable in `ghcr.io/acme/shop:${TAG}` the tag.
+    `${SHOP_IMAGE:?}` becomes the image by digest, the variable in `acme/shop:${TAG}` the tag.
     """
     values = {}
     for service, ref in images.items():
@@ -174,6 +175,8 @@ def assemble(
     carried = beside(environment, compose)
     labels = next(iter(found.values())).labels if found else {}
     revision = labels.get("org.opencontainers.image.revision", "")
+    if not re.fullmatch(r"[0-9a-f]{7,64}", revision):
+        revision = ""  # what a build without git puts there
     commit = git.commit(environment.root, revision or tag) if revision or tag else None
     release = Release(
         id=release_id(tag, images, compose.text, values, carried.files),

@@ -1,4 +1,4 @@
-"""What has to be true of the hosts before a deploy: every fault at once, each with its mend. Pure."""
+"""What must be true of the hosts before a deploy: every fault at once, with its mend. Pure."""
 
 from __future__ import annotations
 

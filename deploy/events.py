@@ -35,8 +35,8 @@ class Event:
 class RunStarted(Event):
     """A deploy or a rollback begins.
 
-    `verb` is what was typed (deploy, rollback); `before` and `after` are tags, and `before` is empty
-    on a first deploy; `hosts` are the names of all hosts taking part, in their order.
+    `verb` is what was typed (deploy, rollback); `before` and `after` are tags, and `before` is
+    empty on a first deploy; `hosts` are the names of all hosts taking part, in their order.
     """
 
     id: str

@@ -42,6 +42,6 @@ def commit(folder: Path, revision: str = "HEAD") -> Commit | None:
 
 
 def tracked(folder: Path, path: str) -> list[str] | None:
-    """Return the tracked files at or below `path`, from `folder`; None where there is no checkout."""
+    """Return the tracked files at or below `path`, from `folder`; None without a checkout."""
     text = _git(folder, "ls-files", "-z", "--", path)
     return None if text is None else [name for name in text.split("\0") if name]

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from deploy.release import Release
-
 if TYPE_CHECKING:
     from deploy.facts import HostFacts
+    from deploy.release import Release
 
 SCHEMA = 1
 
@@ -18,7 +17,7 @@ SCHEMA = 1
 class Entry:
     """One deploy or rollback, put together from the journals of the hosts.
 
-    `outcome` is done, reverted, failed or unfinished; times are ISO 8601 in UTC by the hosts' clocks.
+    `outcome` is done, reverted, failed or unfinished; times are ISO 8601, UTC, by hosts' clocks.
     """
 
     deploy: str

@@ -10,9 +10,10 @@ from deploy.bundle import other_images, pack
 from deploy.compose.override import published
 from deploy.compose.placement import HEADWAY_PROXY
 from deploy.database.postgres import Postgres
+from deploy.errors import UsageError
 from deploy.proxy import caddy
 from deploy.release import roll
-from deploy.steps.hosts import Prepare, Roll, Settle, Stage, Switch, Target
+from deploy.steps.hosts import Place, Prepare, Roll, Settle, Stage, Switch, Target
 from deploy.steps.migrate import Migrate
 from deploy.steps.verify import Verify
 
@@ -44,8 +45,8 @@ class Order:
 def phases(situation: Situation, order: Order, again: Callable[[], Plan]) -> list[Phase]:
     """Return what is done, in its order; the steps of one phase go at the same time.
 
-    Rolling and blue-green are the same arrows: with one wave of all hosts, all are staged before any
-    is switched, and all are switched before any is settled.
+    Rolling and blue-green are the same arrows: with one wave of all hosts, all are staged before
+    any is switched, and all are switched before any is settled.
     """
     plan = order.plan
     targets = {host: _target(situation, order, host) for host in plan.rolling}
@@ -59,9 +60,12 @@ def phases(situation: Situation, order: Order, again: Callable[[], Plan]) -> lis
     if plan.migrations:
         walk.append([_migrate(situation, order, targets)])
     for wave in plan.waves:
-        walk += [[arrow(targets[host]) for host in wave] for arrow in (Stage, Switch, Settle)]
+        rolled = [targets[host] for host in wave if targets[host].placement.rolled]
+        placed: Phase = [Place(targets[host]) for host in wave if targets[host] not in rolled]
+        walk += [[arrow(target) for target in rolled] for arrow in (Stage, Switch, Settle)]
+        walk.append(placed)
     walk.append([Verify(again)])
-    return walk
+    return [phase for phase in walk if phase]
 
 
 def _target(situation: Situation, order: Order, host: str) -> Target:
@@ -133,7 +137,8 @@ def _snippets(situation: Situation, host: str) -> dict[str, str]:
 
 def _migrate(situation: Situation, order: Order, targets: Mapping[str, Target]) -> Migrate:
     database = situation.environment.database
-    assert database and database.service and database.host  # noqa: S101 - the plan says so
+    if database is None or database.service is None or database.host is None:
+        raise UsageError("only a database in a service of the compose file is migrated yet")
     name, image = next(iter(order.release.images.items()))
     holder = next(
         target.name

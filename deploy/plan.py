@@ -1,7 +1,7 @@
 """What to do: from what is wanted and what is, with no look at anything else. Pure.
 
-A plan names for each host whether it is rolled and why, and the waves in which hosts are taken. It is
-empty when every host is as the release wants it.
+A plan names for each host whether it is rolled and why, and the waves in which hosts are taken. It
+is empty when every host is as the release wants it.
 """
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from deploy.compose.placement import Placement, Rolled
-
 if TYPE_CHECKING:
+    from deploy.compose.placement import Placement, Rolled
     from deploy.facts import HostFacts
     from deploy.release import Release
     from deploy.settings import Environment
@@ -47,8 +46,8 @@ class HostPlan:
 class Plan:
     """What a deploy or a rollback of `release` would do.
 
-    `before` is the tag that most hosts are on, empty before a first deploy. `waves` are the names of
-    the hosts to be rolled, those of one wave together.
+    `before` is the tag that most hosts are on, empty before a first deploy. `waves` are the names
+    of the hosts to be rolled, those of one wave together.
     """
 
     verb: Literal["deploy", "rollback"]
@@ -164,10 +163,10 @@ def _reasons(release: Release, want: Wanted, now: HostFacts) -> list[str]:
         return why
     for rolled in want.placement.rolled:
         why += _off(rolled, now)
+    rolled_names = {rolled.name for rolled in want.placement.rolled}
     for name in want.placement.services:
-        if not any(one.state == "running" for one in now.of(name)):
-            if name not in {rolled.name for rolled in want.placement.rolled}:
-                why.append(f"{name} does not run")
+        if name not in rolled_names and not any(one.state == "running" for one in now.of(name)):
+            why.append(f"{name} does not run")
     return why
 
 
@@ -209,7 +208,7 @@ def _notes(want: Wanted, now: HostFacts) -> list[str]:
 def _waves(
     environment: Environment, wanted: Mapping[str, Wanted], todo: Sequence[str], *, at_once: bool
 ) -> tuple[tuple[tuple[str, ...], ...], frozenset[str]]:
-    """Hosts that roll nothing first, then the canaries one by one, then `max_parallel` at a time."""
+    """Hosts that roll nothing, then the canaries one by one, then `max_parallel` at a time."""
     plain = tuple(host for host in todo if not wanted[host].placement.rolled)
     rolling = [host for host in todo if wanted[host].placement.rolled]
     first = (plain,) if plain else ()

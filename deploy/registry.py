@@ -29,7 +29,7 @@ _TIMEOUT = (5, 15)
 
 @dataclass(frozen=True)
 class Found:
-    """An image as a registry has it. `platforms` are like `linux/amd64`; labels are its config's."""
+    """An image as a registry has it; `platforms` are like `linux/amd64`, labels its config's."""
 
     repository: str
     tag: str

@@ -72,9 +72,9 @@ def release_id(
 ) -> str:
     """Name a release by its tag and by what is in it.
 
-    Equal content has an equal name, so that deploying the same again is seen to be nothing new. The
-    eight hexadecimal digits are of a SHA-256 over everything; the secrets among it cannot be guessed
-    back from 32 bits.
+    Equal content has an equal name, so that deploying the same again is seen to be nothing new.
+    The eight hexadecimal digits are of a SHA-256 over everything; the secrets among it cannot be
+    guessed back from 32 bits.
     """
     digest = hashlib.sha256()
     for part in (sorted(images.items()), compose, sorted(values.items())):

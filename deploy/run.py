@@ -1,8 +1,8 @@
 """Walks a run's phases; when a step fails, walks back over what was done.
 
-A phase is a set of steps that go at once, one for each host. When one fails, the others of its phase
-are waited for, and then every place is put back by undoing the furthest step that was tried there:
-undoing that one covers those before it.
+A phase is a set of steps that go at once, one for each host. When one fails, the others of its
+phase are waited for, and then every place is put back by undoing the furthest step that was tried
+there: undoing that one covers those before it.
 """
 
 from __future__ import annotations

@@ -129,14 +129,20 @@ class Situation:
         part = "haproxy" if environment.proxy.kind == "haproxy" else "caddy"
         return Arrows(self.hosts[host], common | dict(settings), part)
 
-    def files(self, host: str, release: Release, values: Mapping[str, str], shipped: Beside) -> Files:
+    def files(
+        self, host: str, release: Release, values: Mapping[str, str], shipped: Beside
+    ) -> Files:
         """What one host gets of a release: its override and its `.env`, as text."""
         placement = self.placements[host]
         own = {OF_EACH_HOST: host} | self.environment.hosts[host].env
         return Files(
             override(
-                self.environment, self.compose, placement,
-                images=release.images, release=release.id, shipped=shipped.shipped,
+                self.environment,
+                self.compose,
+                placement,
+                images=release.images,
+                release=release.id,
+                shipped=shipped.shipped,
             ),
             dotenv(release, self.environment.app, {**values, **own}),
         )

@@ -1,7 +1,7 @@
 """What Headway lays over the team's compose file on one host (`.headway/host.yaml`). Pure.
 
-Plain `docker compose` on the host reads it too (`COMPOSE_FILE` in the host's `.env`), so what a person
-types there means the same as what Headway did. The tags `!reset` and `!override` need Compose 2.24.4.
+Plain `docker compose` on the host reads it too (`COMPOSE_FILE` in the host's `.env`), so what a
+person types there means what Headway did. The tags `!reset` and `!override` need Compose 2.24.4.
 """
 
 from __future__ import annotations
@@ -109,8 +109,10 @@ def _side_by_side() -> dict[str, Any]:
 
 
 def _paths(compose: ComposeFile, name: str, folder: str, carried: frozenset[str]) -> dict[str, Any]:
-    """What a rolled service binds or reads is this release's own copy, so that the old containers
-    keep theirs until they are gone."""
+    """Let a rolled service bind and read its release's own copies.
+
+    The old containers keep theirs until they are gone.
+    """
     keys: dict[str, Any] = {}
     entries = compose.env_files(name)
     if any(_in_release(entry, carried) for entry in entries):
@@ -147,8 +149,11 @@ def _in_release(path: str, carried: frozenset[str]) -> bool:
 
 
 def _dependencies(compose: ComposeFile, placement: Placement, name: str) -> dict[str, Any]:
-    """Only what runs here and is not rolled: Headway itself orders what it rolls, and Compose, told
-    to start one service, must never touch the containers of another."""
+    """Leave only what runs here and is not rolled.
+
+    Headway itself orders what it rolls, and Compose, told to start one service, must never touch
+    the containers of another.
+    """
     before = compose.dependencies(name)
     after = {needed: how for needed, how in before.items() if needed in placement.others}
     if after == before:
@@ -197,7 +202,7 @@ def _own_caddy(
 
 
 def published(rolled: Rolled, compose: ComposeFile) -> list[tuple[str, str]]:
-    """The (published, container) ports of a service, as text; a port without publishing is left out."""
+    """The (published, container) ports of a service, as text; others are left out."""
     pairs = []
     for port in compose.ports(rolled.name):
         if isinstance(port, dict):

@@ -21,8 +21,8 @@ HEADWAY_PROXY = "headway-proxy"
 class Rolled:
     """A service that runs the application's image on a host, and how it is replaced there.
 
-    `drain` is in seconds. `probes` are paths that must answer 2xx or 3xx; `version` is a path and the
-    JSON key there that must hold the release's tag.
+    `drain` is in seconds. `probes` are paths that must answer 2xx or 3xx; `version` is a path and
+    the JSON key there that must hold the release's tag.
     """
 
     name: str

@@ -16,7 +16,8 @@ if [ -z "$folder" ]; then
 	home=$(docker image inspect -f '{{.Config.WorkingDir}}' "$1")
 	folder=${home%/}/drizzle
 	if ! docker cp "$id:$folder/meta/_journal.json" - >/dev/null 2>&1; then
-		found=$(docker export "$id" | tar -tf - | grep '/meta/_journal\\.json$' | grep -v node_modules/)
+		found=$(docker export "$id" | tar -tf - | grep '/meta/_journal\\.json$' |
+			grep -v node_modules/)
 		[ -n "$found" ] || exit 3
 		folder=/$(printf '%s\\n' "$found" | head -n 1)
 		folder=${folder%/meta/_journal.json}

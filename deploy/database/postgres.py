@@ -11,9 +11,10 @@ from deploy.errors import CommandFailed
 from deploy.remote.host import Host, checked
 
 _ROWS = """
-select case when to_regclass('drizzle.__drizzle_migrations') is null then ''
-  else (select coalesce(string_agg(hash || ' ' || created_at, E'\\n' order by id), '')
-        from drizzle.__drizzle_migrations) end;
+select to_regclass('drizzle.__drizzle_migrations') is not null as there \\gset
+\\if :there
+select hash || ' ' || created_at from drizzle.__drizzle_migrations order by id;
+\\endif
 """
 _TABLE = """
 create schema if not exists drizzle;
@@ -94,6 +95,7 @@ class Postgres:
 
 def _one(migration: Migration, lock_timeout: float, statement_timeout: float) -> str:
     row = f"hash = '{migration.hash}' and created_at = {migration.when}"
+    # The hash is hexadecimal and `when` a number; the SQL is the user's own, as it is meant to be.
     return f"""
 begin;
 set local lock_timeout = {int(lock_timeout * 1000)};
@@ -107,4 +109,4 @@ insert into drizzle.__drizzle_migrations (hash, created_at)
   values ('{migration.hash}', {migration.when});
 \\endif
 commit;
-"""
+"""  # noqa: S608

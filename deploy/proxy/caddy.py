@@ -1,15 +1,17 @@
 """Caddy: a snippet with both slots of every service, written once and never reloaded.
 
-Which slot is live is a file in a bound folder, and Caddy's `file` matcher looks for it at each request.
-Any change of Caddy's configuration would close idle keep-alive connections and every websocket, so a
-roll makes none. Works on Caddy 2.6 and newer.
+Which slot is live is a file in a bound folder, and Caddy's `file` matcher looks for it at each
+request. Any change of Caddy's configuration would close idle keep-alive connections and every
+websocket, so a roll makes none. Works on Caddy 2.6 and newer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from deploy.compose.placement import Rolled
+if TYPE_CHECKING:
+    from deploy.compose.placement import Rolled
 
 _UPSTREAM = """reverse_proxy {first}:{port} {second}:{port} {name}:{port} {{
 	lb_policy first

@@ -1,8 +1,9 @@
 """One arrow of a host's state machine, as one exec; and what to do when its outcome is unknown.
 
-Each run of an arrow has a token. The host keeps what a token's run said until the next day, so after a
-lost connection the same arrow with the same token is sent again: if it has ended, the host answers
-with what it said then; if it is still going, it waits for it; if it never began, it is done now.
+Each run of an arrow has a token. The host keeps what a token's run said until the next day, so
+after a lost connection the same arrow with the same token is sent again: if it has ended, the host
+answers with what it said then; if it is still going, it waits for it; if it never began, it is done
+now.
 """
 
 from __future__ import annotations
@@ -10,10 +11,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from deploy.errors import CommandFailed, HeadwayError, OutcomeUnknown, Unreachable
-from deploy.remote.host import Host
 from deploy.remote.script import Report, script
+
+if TYPE_CHECKING:
+    from deploy.remote.host import Host
 
 ASK_AGAIN_FOR = 60.0
 """Seconds for which a host that went away in the middle of an arrow is asked again."""

@@ -61,7 +61,7 @@ running_facts() {
 	fi
 	docker ps -aq --no-trunc --filter "label=com.docker.compose.project=$project" \
 		--filter label=com.docker.compose.oneoff=False | xargs -r docker inspect -f \
-		'{"event":"container","id":{{json .Id}},"service":{{json (index .Config.Labels "com.docker.compose.service")}},'\
+		'{"event":"container","id":{{json .ID}},"service":{{json (index .Config.Labels "com.docker.compose.service")}},'\
 '"state":{{json .State.Status}},"health":{{with .State.Health}}{{json .Status}}{{else}}""{{end}},'\
 '"restarts":{{json .RestartCount}},"started":{{json .State.StartedAt}},"image":{{json .Config.Image}},'\
 '"hash":{{json (index .Config.Labels "com.docker.compose.config-hash")}},'\

@@ -101,7 +101,7 @@ containers() {
 		--filter label=com.docker.compose.oneoff=False)
 	[ -n "$ids" ] || return 0
 	# shellcheck disable=SC2086 # one word for each id
-	docker inspect -f '{{.Id}} {{$slot := "none"}}{{with index .NetworkSettings.Networks "'"$network"'"}}'\
+	docker inspect -f '{{.ID}} {{$slot := "none"}}{{with index .NetworkSettings.Networks "'"$network"'"}}'\
 '{{range .Aliases}}{{if eq . "'"$1"'-green"}}{{$slot = "green"}}{{end}}'\
 '{{if eq . "'"$1"'-blue"}}{{$slot = "blue"}}{{end}}{{end}}{{end}}{{$slot}} {{.State.Status}} '\
 '{{with .State.Health}}{{.Status}}{{else}}unchecked{{end}} {{.RestartCount}} {{.State.StartedAt}} '\

@@ -40,6 +40,7 @@ receive() {
 		return 1
 	fi
 	place_proxy_files
+	place_first_files
 	if diff -rq "$incoming" "$state/releases/$release" >/dev/null 2>&1; then
 		rm -rf "$incoming"
 	else
@@ -77,6 +78,16 @@ place_proxy_files() {
 		cmp -s "$file" "$place" || cp "$file" "$place"
 	done
 	rm -rf "$incoming/proxy"
+}
+
+# What is not rolled binds its files in the folder itself: on a first deploy they must be there before
+# it starts, or Docker makes folders of their names. Later ones are placed when the host settles.
+place_first_files() {
+	[ -d "$incoming/beside" ] || return 0
+	(cd "$incoming/beside" && find . -type f) | while read -r file; do
+		[ -e "$dir/$file" ] && continue
+		mkdir -p "$dir/$(dirname "$file")" && cp -p "$incoming/beside/$file" "$dir/$file"
+	done
 }
 
 # pull PASSWORD IMAGE...: what is not there yet, in a Docker configuration of this run's own, so that

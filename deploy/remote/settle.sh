@@ -20,6 +20,14 @@ settle() {
 	esac
 }
 
+# place: for a host that rolls nothing there is only what plain `docker compose` reads.
+place() {
+	promote "$release"
+	touch "$state/releases/$release"
+	journal settled
+	say settled
+}
+
 settle_next() {
 	phase settling
 	each_service drain_service

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-PORTS = {"": 80, "-plain": 3000}
+PORTS = {"": "80", "-plain": "3000 backup"}
 """What the two compose files of the example publish on a host, by the ending of the server's name.
 
-`compose.yaml` publishes its proxy on 80, `compose.plain.yaml` the application on 3000. A port that
-nobody listens on is down, and gets nothing.
+`compose.yaml` publishes its proxy on 80, `compose.plain.yaml` the application on 3000. HAProxy
+takes a server for up until its first check, within a second of its own start; as a backup, 3000
+gets nothing in that second either while 80 is there.
 """
 
 HEAD = """\
@@ -35,6 +36,7 @@ frontend edge
 
 backend hosts
     balance roundrobin
+    option allbackups
     # Whether the port is open, not what is answered there: an application that answers 500 is
     # for Headway to find, and an edge that took such a host out would hide it. Three refusals in a
     # row take a host out, so one slow answer does not; one success brings it back.

@@ -6,7 +6,7 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -157,7 +157,7 @@ def bring_all(
 
     coming = change.create + change.start + change.unpause
     if coming:
-        say(f"starting {', '.join(short(coming))}")
+        say(f"starting {listed(coming)}")
     for _ in pool.map(bring, by_name):
         pass
 
@@ -181,7 +181,7 @@ def clear(docker: Docker, change: Changes, say: Say) -> None:
     """Remove what is in the way, and, with their volumes, hosts that nobody wants any more."""
     gone = (*change.remove, *change.retire)
     if gone:
-        say(f"removing {', '.join(short(gone))}")
+        say(f"removing {listed(gone)}")
         docker("rm", "--force", "--volumes", *gone)
     volumes = set(docker.lines("volume", "ls", "--quiet", "--filter", f"label={LABEL}=1"))
     old = [volume for name in change.retire for volume in sorted(volumes) if owned(volume, name)]
@@ -194,9 +194,11 @@ def owned(volume: str, container: str) -> bool:
     return volume == container or volume.startswith(f"{container}-")
 
 
-def short(names: Iterable[str]) -> list[str]:
-    """Containers' names as the hosts file has them."""
-    return [name.removeprefix("headway-") for name in names]
+def listed(containers: Sequence[str]) -> str:
+    """Containers as the hosts file names them, or how many they are."""
+    if len(containers) > 8:
+        return f"{len(containers)} machines"
+    return ", ".join(name.removeprefix("headway-") for name in containers)
 
 
 def check_ports(docker: Docker, change: Changes, machines: Mapping[str, Machine]) -> None:
@@ -215,7 +217,7 @@ def check_ports(docker: Docker, change: Changes, machines: Mapping[str, Machine]
                 other = f"end what listens there (`ss -ltnp sport = :{port}`)."
                 mend = "`inv sandbox.up --port N` takes another, or " if name == EDGE else ""
                 raise UsageError(
-                    f"port {port} of 127.0.0.1, for {short([name])[0]}: {fault}.",
+                    f"port {port} of 127.0.0.1, for {listed([name])}: {fault}.",
                     state="Nothing has been changed.",
                     mend=mend + other,
                 )

@@ -18,7 +18,7 @@ CONFIG_LABEL = "headway.sandbox.config"
 REGISTRY = "localhost:5050"
 REGISTRY_USER = "sandbox"
 MAX_HOSTS = 40
-"""Web hosts: what fits in 8 GB at some 150 MB for the two daemons of each VPS."""
+"""Web hosts: measured, 40 of them with nothing deployed take 3 GB and start in half a minute."""
 
 THIRD_OCTET = {"web": 1, "worker": 2, "db": 3}
 """Of a VPS's address, by its role."""

@@ -63,6 +63,10 @@ class Target:
         limit = sum(one.drain + _LONG_STOP for one in self.placement.rolled)
         self._send("settle", limit, roll, say)
 
+    def place(self, roll: Roll, say: Say) -> None:
+        """On a host that rolls nothing: make the release the one that is read."""
+        self._send("place", 0, roll, say)
+
     def abandon(self, say: Say) -> None:
         """Go back to what the host ran before; with nothing unfinished there it does nothing."""
         services = self.placement.rolled
@@ -179,3 +183,22 @@ class Settle(_OnHost):
         self.target.switch(back, say)
         self.target.settle(back, say)
         return f"rolled back to {back.tag}"
+
+
+@dataclass(frozen=True)
+class Place(_OnHost):
+    """A host that rolls nothing reads the new release's files."""
+
+    name: str = "settle"
+
+    def do(self, say: Say) -> str:
+        """Promote the release's files."""
+        self.target.place(self.target.forward, say)
+        return ""
+
+    def undo(self, say: Say) -> str:
+        """Promote those of the release before; without one there is nothing that runs by them."""
+        if self.target.back is None:
+            return ""
+        self.target.place(self.target.back, say)
+        return f"reads {self.target.back.tag} again"

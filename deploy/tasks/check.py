@@ -1,4 +1,4 @@
-"""`inv check.ENVIRONMENT`: everything that a deploy needs, every fault at once, each with its mend."""
+"""`inv check.ENVIRONMENT`: all that a deploy needs, every fault at once, each with its mend."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def make(root: Path, name: str) -> Task[Any]:
 
         with situation(root, name) as one:
             faults = examine(one, tag)
-        print(_as_json(faults) if json else _rendered(faults, one.hosts))  # noqa: T201
+        print(_as_json(faults) if json else _rendered(faults, one.hosts))
         if faults:
             raise Exit(code=3)
 

@@ -42,5 +42,5 @@ def _sure(intent: Intent) -> bool:
 
     if intent.plan.empty:
         return True
-    print(rendered(intent.plan))  # noqa: T201
+    print(rendered(intent.plan))
     return input("Go ahead? [y/N] ").strip().lower() in {"y", "yes"}

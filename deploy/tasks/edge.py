@@ -91,7 +91,9 @@ def carry_out(make: Callable[[], Intent], confirm: Callable[[Intent], bool] | No
         view = choose(os.environ, sys.stdout)
         view(
             RunEnded(
-                outcome=Outcome.REFUSED, exit_code=error.exit_code, seconds=0,
+                outcome=Outcome.REFUSED,
+                exit_code=error.exit_code,
+                seconds=0,
                 message="\n".join(part for part in (error.message, error.state) if part),
                 next=error.mend,
             )

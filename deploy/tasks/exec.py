@@ -30,7 +30,10 @@ def make(root: Path, name: str) -> Task[Any]:
     )
     @guarded
     def exec(
-        _c: Context, command: str, service: str = "", host: list[str] | None = None,
+        _c: Context,
+        command: str,
+        service: str = "",
+        host: list[str] | None = None,
         timeout: int = 300,
     ) -> None:
         """Run one command."""
@@ -56,13 +59,13 @@ def make(root: Path, name: str) -> Task[Any]:
             for where, result in each(chosen(one, host or fitting), run).items():
                 if isinstance(result, HeadwayError):
                     failed = True
-                    print(f"{where}  ! {result}")  # noqa: T201
+                    print(f"{where}  ! {result}")
                     continue
                 for line in (result.stdout + result.stderr).decode("utf-8", "replace").splitlines():
-                    print(f"{where}  {line}")  # noqa: T201
+                    print(f"{where}  {line}")
                 if result.exit_code:
                     failed = True
-                    print(f"{where}  ! exit {result.exit_code}")  # noqa: T201
+                    print(f"{where}  ! exit {result.exit_code}")
         if failed:
             raise Exit(code=5)
 

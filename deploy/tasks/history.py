@@ -30,7 +30,7 @@ def make(root: Path, name: str) -> Task[Any]:
 
         with situation(root, name) as one:
             found = entries(one.gather())[-limit:]
-        print(_as_json(found) if json else _rendered(found))  # noqa: T201
+        print(_as_json(found) if json else _rendered(found))
 
     history.__doc__ = f"Say what was deployed to {name}, by whom, and how it ended."
     return history

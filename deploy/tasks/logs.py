@@ -30,7 +30,10 @@ def make(root: Path, name: str) -> Task[Any]:
     )
     @guarded
     def logs(
-        _c: Context, service: str = "", host: list[str] | None = None, lines: int = 100,
+        _c: Context,
+        service: str = "",
+        host: list[str] | None = None,
+        lines: int = 100,
         since: str = "",
     ) -> None:
         """Print the last lines of a service."""
@@ -56,7 +59,7 @@ def make(root: Path, name: str) -> Task[Any]:
 
             for where, text in each(hosts, read).items():
                 for line in clean(str(text)).splitlines():
-                    print(f"{where}  {line}")  # noqa: T201
+                    print(f"{where}  {line}")
 
     logs.__doc__ = f"Print the last lines of a service, from every host of {name} that runs it."
     return logs

@@ -43,9 +43,9 @@ def make(root: Path, name: str) -> Task[Any]:
             intent = intend_deploy(one, tag, os.environ)
         if compose:
             for host, files in (intent.order.files or {}).items():
-                print(f"# --- {host}\n{files.override}")  # noqa: T201
+                print(f"# --- {host}\n{files.override}")
         else:
-            print(as_json(intent.plan) if json else rendered(intent.plan))  # noqa: T201
+            print(as_json(intent.plan) if json else rendered(intent.plan))
         if detailed_exit_code and not intent.plan.empty:
             raise Exit(code=10)
 
@@ -61,7 +61,9 @@ def as_json(plan: Plan) -> str:
 def rendered(plan: Plan) -> str:
     """The plan for people."""
     before = plan.before or "nothing"
-    lines = [f"{plan.app} · {plan.environment} · {before} → {plan.after}   {plan.commit[:7]}".rstrip()]
+    lines = [
+        f"{plan.app} · {plan.environment} · {before} → {plan.after}   {plan.commit[:7]}".rstrip()
+    ]
     lines.append("")
     width = max(len(host.host) for host in plan.hosts)
     if plan.migrations:

@@ -15,4 +15,4 @@ def schema(_c: Context) -> None:
     """Print the JSON Schema of a hosts file, for editors."""
     from deploy.settings import schema as of_hosts_file
 
-    print(json.dumps(of_hosts_file(), indent=2))  # noqa: T201
+    print(json.dumps(of_hosts_file(), indent=2))

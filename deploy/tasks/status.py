@@ -24,7 +24,7 @@ def make(root: Path, name: str) -> Task[Any]:
         with situation(root, name) as one:
             facts = one.gather()
         rows = {host: _row(host_facts) for host, host_facts in facts.items()}
-        print(_as_json(rows) if json else _rendered(one.environment.app, name, rows))  # noqa: T201
+        print(_as_json(rows) if json else _rendered(one.environment.app, name, rows))
 
     status.__doc__ = f"Say what runs where in {name}, since when, and what has drifted."
     return status

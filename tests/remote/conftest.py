@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -97,3 +98,9 @@ def make_host(tmp_path: Path, key: paramiko.PKey) -> Iterator[MakeHost]:
 @pytest.fixture
 def host(sshd: Sshd, make_host: MakeHost) -> SSHHost:
     return make_host(sshd.port, sshd.line())
+
+
+@pytest.fixture
+def nap() -> str:
+    """A command that sleeps long, and that no other test has on this machine."""
+    return f"sleep 987.{time.time_ns()}"

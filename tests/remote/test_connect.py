@@ -384,9 +384,14 @@ def test_no_tracebacks_on_standard_error(
     assert capfd.readouterr().err == ""
 
 
-def test_the_policy_of_the_library_is_not_used(sshd: Sshd, make_host: MakeHost) -> None:
+def test_what_is_set_on_the_connection(sshd: Sshd, make_host: MakeHost) -> None:
     host = make_host(sshd.port, sshd.line())
     host.connect()
     assert host._link is not None
     policy = host._link.connection.client._policy
     assert not isinstance(policy, (paramiko.AutoAddPolicy, paramiko.WarningPolicy))
+    sock = host._link._wire._sock
+    assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
+    transport = host._link.transport
+    # paramiko would wait an hour for a channel.
+    assert (transport.channel_timeout, transport.auth_timeout) == (15, 15)

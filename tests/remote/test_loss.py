@@ -70,6 +70,19 @@ def test_a_reset_while_input_is_sent_is_outcome_unknown(
         )
 
 
+def test_output_cut_short_is_outcome_unknown_though_the_exit_code_has_come(
+    sshd: Sshd, make_host: MakeHost, make_proxy: MakeProxy
+) -> None:
+    proxy = make_proxy(sshd.port)
+    host = make_host(proxy.port, sshd.line(port=proxy.port))
+    with pytest.raises(OutcomeUnknown):
+        host.exec(
+            ["sh", "-c", "sleep 2 & echo up"],
+            timeout=30,
+            on_line=lambda _line: threading.Timer(0.5, proxy.reset).start(),
+        )
+
+
 def test_a_killed_shell_is_outcome_unknown(host: SSHHost) -> None:
     # The command itself goes on under nobody, so that its outcome is not known.
     with pytest.raises(OutcomeUnknown, match="ended the session without an exit code"):
@@ -143,20 +156,23 @@ def interrupt_after(seconds: float) -> None:
 
 
 @pytest.mark.parametrize("stdin", [b"", bytes(30_000_000)], ids=["waiting", "sending"])
-def test_an_interrupt_comes_through_at_once(host: SSHHost, stdin: bytes) -> None:
+def test_an_interrupt_comes_through_at_once(host: SSHHost, nap: str, stdin: bytes) -> None:
     host.connect()
     started = time.monotonic()
     interrupt_after(0.7)
     with pytest.raises(KeyboardInterrupt):
-        host.exec(["sleep", "988.25"], stdin=stdin, timeout=4)
+        host.exec(nap.split(), stdin=stdin, timeout=4)
     assert 0.7 <= time.monotonic() - started < 1.2
+    assert host._link is not None
+    # Half a packet may have been sent, after which the connection is of no use.
+    assert host._link.alive is (not stdin)
     assert host.exec(["echo", "usable"], timeout=10).text == "usable\n"
     # The command is still there, and the host ends it at its deadline.
-    assert running("sleep 988.25")
+    assert running(nap)
     end = time.monotonic() + 6
-    while running("sleep 988.25") and time.monotonic() < end:
+    while running(nap) and time.monotonic() < end:
         time.sleep(0.1)
-    assert not running("sleep 988.25")
+    assert not running(nap)
 
 
 def test_an_interrupt_in_the_middle_of_output(host: SSHHost) -> None:

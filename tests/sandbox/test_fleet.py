@@ -1,0 +1,90 @@
+"""The sandbox itself, as it is up."""
+
+import subprocess
+
+import pytest
+
+from deploy.errors import UsageError
+from deploy.sandbox import fleet, provide
+from deploy.sandbox.home import Home
+
+pytestmark = pytest.mark.fleet
+
+
+@pytest.fixture(scope="module")
+def home():
+    fleet.up()
+    return Home()
+
+
+def containers():
+    docker = provide.running()
+    form = "{{.ID}} {{.Names}} {{.State}}"
+    label = ("--filter", "label=headway.sandbox=1")
+    return sorted(docker.lines("ps", "--all", "--no-trunc", *label, "--format", form))
+
+
+def ssh(home, port, *command, known_hosts=None):
+    options = [
+        "-o", f"UserKnownHostsFile={known_hosts or home.known_hosts}",
+        "-o", "StrictHostKeyChecking=yes", "-o", "BatchMode=yes", "-F", "none",
+    ]  # fmt: skip
+    argv = ["ssh", *options, "-i", str(home.key), "-p", str(port), "deploy@127.0.0.1", *command]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)  # noqa: S603
+
+
+def test_a_second_up_changes_no_container(home):
+    before = containers()
+    assert len(before) == 7
+    said = []
+    fleet.up(say=said.append)
+    assert containers() == before
+    assert not [line for line in said if "starting" in line or "building" in line]
+    assert "http://127.0.0.1:8080" in said[-3]
+
+
+@pytest.mark.parametrize("port", [22001, 22002, 22003, 22101, 22201])
+def test_every_vps_answers_ssh_with_its_pinned_key_and_has_an_engine(home, port):
+    answer = ssh(
+        home, port, "docker version --format '{{.Server.Version}}' && docker compose version"
+    )
+    assert answer.returncode == 0, answer.stderr
+    assert "Docker Compose version" in answer.stdout
+
+
+def test_a_vps_with_another_key_than_the_pinned_one_is_refused(home, tmp_path):
+    pinned = home.known_hosts.read_text().splitlines()
+    key_of_web_2 = pinned[1].split(" ", 1)[1]
+    (tmp_path / "known_hosts").write_text(f"[127.0.0.1]:22001 {key_of_web_2}\n")
+    answer = ssh(home, 22001, "true", known_hosts=tmp_path / "known_hosts")
+    assert answer.returncode == 255
+    assert "REMOTE HOST IDENTIFICATION HAS CHANGED" in answer.stderr
+
+
+def test_the_deploy_user_owns_srv_and_is_nobody_else(home):
+    answer = ssh(home, 22001, "touch /srv/.probe && rm /srv/.probe && id -un; sudo -n true")
+    assert answer.stdout.split() == ["deploy"]
+    assert answer.returncode != 0
+
+
+def test_the_registry_is_localhost_on_a_vps_and_asks_for_a_login(home):
+    answer = ssh(home, 22001, "curl -s -o /dev/null -w '%{http_code}' http://localhost:5050/v2/")
+    assert answer.stdout == "401"
+    login = "DOCKER_CONFIG=$(mktemp -d) docker login -u sandbox --password-stdin localhost:5050"
+    wrong = ssh(home, 22001, f"echo wrong | {login}")
+    assert wrong.returncode != 0
+    right = ssh(home, 22001, f"echo {home.secret('REGISTRY_PASSWORD')} | {login}")
+    assert right.returncode == 0, right.stderr
+
+
+def test_a_port_that_is_taken_is_refused_before_anything_changes(home):
+    before = containers()
+    with pytest.raises(UsageError, match=r"port 22001 of 127\.0\.0\.1, for edge"):
+        fleet.up(port=22001)
+    assert containers() == before
+
+
+@pytest.mark.parametrize("hosts", [0, 41])
+def test_too_few_or_too_many_hosts(hosts):
+    with pytest.raises(UsageError, match="1 to 40"):
+        fleet.up(hosts=hosts)

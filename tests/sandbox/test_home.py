@@ -1,0 +1,82 @@
+"""`.sandbox/`: what is in it, for whom, and that it is made once."""
+
+import stat
+
+import pytest
+import yaml
+from dotenv import dotenv_values
+
+from deploy.sandbox.home import Home, public_key, write
+from deploy.sandbox.machines import fleet
+
+
+@pytest.fixture
+def home(tmp_path):
+    made = Home(tmp_path / ".sandbox")
+    with made.locked():
+        made.prepare()
+        made.write_hosts(fleet(2, 8080))
+    return made
+
+
+def mode(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_nobody_else_can_read_it(home):
+    home.registry_login("sandbox")
+    assert mode(home.path) == 0o700
+    secret = [home.key, home.env, home.hosts, home.known_hosts, home.path / "htpasswd"]
+    secret += (home.path / "host_keys").iterdir()
+    assert {mode(path) for path in secret} == {0o600}
+
+
+def test_secrets_are_made_once_and_belong_together(home):
+    first = dotenv_values(home.env)
+    home.prepare()
+    assert dotenv_values(home.env) == first
+    assert set(first) == {"REGISTRY_PASSWORD", "DATABASE_PASSWORD", "DATABASE_URL", "SESSION_KEY"}
+    password = first["DATABASE_PASSWORD"]
+    assert first["DATABASE_URL"] == f"postgresql://shop:{password}@10.231.3.1:5432/shop"
+    assert home.secret("SESSION_KEY") == first["SESSION_KEY"]
+
+
+def test_two_sandboxes_share_no_secret(home, tmp_path):
+    other = Home(tmp_path / "other")
+    other.prepare()
+    assert not set(dotenv_values(home.env).values()) & set(dotenv_values(other.env).values())
+
+
+def test_the_hosts_file_and_the_pinned_keys(home):
+    assert yaml.safe_load(home.hosts.read_text()) == {
+        "web-1": {"address": "127.0.0.1", "port": 22001, "roles": ["web"]},
+        "web-2": {"address": "127.0.0.1", "port": 22002, "roles": ["web"]},
+        "worker-1": {"address": "127.0.0.1", "port": 22101, "roles": ["worker"]},
+        "db-1": {"address": "127.0.0.1", "port": 22201, "roles": ["db"]},
+    }
+    assert home.host_names() == ["web-1", "web-2", "worker-1", "db-1"]
+    assert home.known_hosts.read_text().splitlines() == [
+        f"[127.0.0.1]:{port} {public_key(home.host_key(name))}"
+        for name, port in [("web-1", 22001), ("web-2", 22002), ("worker-1", 22101), ("db-1", 22201)]
+    ]
+
+
+def test_a_host_that_comes_back_has_its_old_key(home):
+    before = home.known_hosts.read_text()
+    home.write_hosts(fleet(1, 8080))
+    assert "22002" not in home.known_hosts.read_text()
+    home.write_hosts(fleet(2, 8080))
+    assert home.known_hosts.read_text() == before
+
+
+def test_it_is_not_complete_without_what_cannot_be_made_again(home):
+    assert home.complete
+    home.env.unlink()
+    assert not home.complete
+
+
+def test_a_write_that_was_cut_short_is_no_obstacle(tmp_path):
+    (tmp_path / ".env.new").write_text("half")
+    write(tmp_path / "env", b"whole", 0o600)
+    assert (tmp_path / "env").read_bytes() == b"whole"
+    assert [path.name for path in tmp_path.iterdir()] == ["env"]
