@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from invoke import Collection
+    from invoke.collection import Collection
 
 __all__ = ["namespace"]
 

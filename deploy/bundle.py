@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deploy import git
-from deploy.compose.interpolate import interpolate, variables, whole_variable
-from deploy.compose.placement import is_rolled, one_shot_services
+from deploy.compose.interpolate import interpolate, split, variables, whole_variable
+from deploy.compose.roles import one_shot_services
 from deploy.errors import Fault, SettingsError
 from deploy.release import Bundle, Release, release_id
 
@@ -32,81 +32,127 @@ OF_EACH_HOST = "HOST_NAME"
 
 
 @dataclass(frozen=True)
+class Bound:
+    """A path that no release brings: who needs it on a host, and whether it is here, untracked."""
+
+    services: frozenset[str]
+    untracked: bool
+
+
+@dataclass(frozen=True)
 class Beside:
-    """Files to go with a release, and the paths that the hosts themselves must have."""
+    """Files to go with a release (path → content and mode), and paths that hosts must have."""
 
     files: dict[str, tuple[bytes, int]]
     shipped: frozenset[str]
-    on_hosts: tuple[str, ...]
+    bound: dict[str, Bound]
+
+    @property
+    def on_hosts(self) -> tuple[str, ...]:
+        """The paths that hosts must have."""
+        return tuple(self.bound)
 
 
 def beside(environment: Environment, compose: ComposeFile) -> Beside:
     """Read what goes with the compose file.
 
     Raises:
-        SettingsError: `files:` names something that is not there, or `env_file` does.
+        SettingsError: `files:` names something that is not there, or what should go with the
+            release cannot be carried: all of it at once.
     """
     folder = compose.path.parent
     files: dict[str, tuple[bytes, int]] = {}
     shipped: set[str] = set()
+    bound: dict[str, Bound] = {}
     faults = []
     for path in environment.files:
         found = _below(folder, path)
         if not found:
             where = f"hosts/{environment.name}.yaml"
             faults.append(Fault(where, "files", f"{path} is not beside {compose.path.name}"))
-        _take(folder, found, files)
+        faults += _take(folder, found, files)
         shipped.add(path)
-    bound = [path for name in compose.services for _, path in compose.binds(name)]
-    bound += [path for _, _, path in compose.named_files()]
-    bound += [
-        path.removeprefix("./")
-        for name in compose.services
-        for path in compose.env_files(name)
-        if path.removeprefix("./") != ".env" and not path.startswith("/")
-    ]
-    on_hosts = []
-    for path in dict.fromkeys(bound):
-        if path in shipped:
+    for path, services in _bound(compose, environment).items():
+        if path in shipped or any(one == path or one.startswith(f"{path}/") for one in files):
+            shipped.add(path)
             continue
-        known = git.tracked(folder, path)
-        found = _below(folder, path) if known is None else known
-        if found and not path.startswith(".."):
-            _take(folder, found, files)
+        found = [] if path.startswith("..") else _tracked(folder, path)
+        if found:
+            faults += _take(folder, found, files)
             shipped.add(path)
         else:
-            on_hosts.append(path)
+            bound[path] = Bound(frozenset(services), (folder / path).exists())
     if faults:
         raise SettingsError(faults)
-    return Beside(files, frozenset(shipped), tuple(on_hosts))
+    return Beside(files, frozenset(shipped), bound)
+
+
+def _bound(compose: ComposeFile, environment: Environment) -> dict[str, set[str]]:
+    """Every relative path that the compose file needs beside it → the services that need it."""
+    found: dict[str, set[str]] = {}
+    for name in compose.services:
+        for _, path in compose.binds(name, environment.env):
+            found.setdefault(path, set()).add(name)
+        for file in compose.env_files(name, environment.env):
+            # .env itself is what Headway makes; one that may be absent is no need, but if it is
+            # tracked, it is wanted.
+            here = file.required or _tracked(compose.path.parent, file.path)
+            if file.path != ".env" and not file.path.startswith("/") and here:
+                found.setdefault(file.path, set()).add(name)
+        for kind, one, path in compose.named_files(environment.env):
+            if any(taken == one for taken, _ in compose.takes(name, kind)):
+                found.setdefault(path, set()).add(name)
+    return found
+
+
+def _tracked(folder: Path, path: str) -> list[str]:
+    """The files at or below a path that git tracks; without git, a file, but nothing of a folder.
+
+    What lies in a folder of data is seen by git alone.
+    """
+    known = git.tracked(folder, path)
+    if known is None:
+        return [path] if (folder / path).is_file() else []
+    return known
 
 
 def _below(folder: Path, path: str) -> list[str]:
     whole = folder / path
-    if whole.is_file():
+    if whole.is_file() or whole.is_symlink():
         return [path]
-    return sorted(str(one.relative_to(folder)) for one in whole.rglob("*") if one.is_file())
+    return sorted(str(one.relative_to(folder)) for one in whole.rglob("*") if not one.is_dir())
 
 
-def _take(folder: Path, paths: list[str], files: dict[str, tuple[bytes, int]]) -> None:
+def _take(folder: Path, paths: list[str], files: dict[str, tuple[bytes, int]]) -> list[Fault]:
+    """Read files; return a fault for each that is none, or that leads out of the folder."""
+    faults = []
     for path in paths:
         whole = folder / path
-        mode = 0o755 if whole.stat().st_mode & stat.S_IXUSR else 0o644
-        files[path] = (whole.read_bytes(), mode)
+        if not whole.exists():
+            what = "is a symlink to nothing" if whole.is_symlink() else "is tracked, but not there"
+        elif not whole.resolve().is_relative_to(folder.resolve()):
+            what = "is a symlink that leads out of the compose file's folder"
+        elif not whole.is_file():
+            what = "is no file: a release carries no submodule, no symlink to a folder, no device"
+        else:
+            mode = 0o755 if whole.stat().st_mode & stat.S_IXUSR else 0o644
+            files[path] = (whole.read_bytes(), mode)
+            continue
+        faults.append(Fault(path, "", what, "put the file itself there, or take it away"))
+    return faults
 
 
 def rolled_services(environment: Environment, compose: ComposeFile) -> dict[str, str]:
     """Service → repository of its image, of every service that runs the application's image."""
     found = {}
-    for name in (*environment.services, *sorted(one_shot_services(environment, compose))):
-        if name in compose.services and (
-            is_rolled(environment, name) or name not in environment.services
-        ):
-            repository = environment.image_of(name)
-            if repository is None and isinstance(environment.image, str):
-                repository = environment.image
-            if repository:
-                found[name] = repository
+    for name in environment.services:
+        repository = environment.image_of(name)
+        if repository and name in compose.services:
+            found[name] = repository
+    for name, waiting in sorted(one_shot_services(environment, compose).items()):
+        repository = environment.image_of(waiting[0])
+        if repository:
+            found.setdefault(name, repository)
     return found
 
 
@@ -122,33 +168,48 @@ def image_values(
 ) -> dict[str, str]:
     """Values for the variables in a rolled service's `image:` that nobody has given.
 
-    `${SHOP_IMAGE:?}` becomes the image by digest, the variable in `acme/shop:${TAG}` the tag.
+    `${SHOP_IMAGE:?}` becomes the image by digest; in `${REPOSITORY}:${TAG}` the one becomes the
+    repository and the other the tag. Any other variable there, as in `${REGISTRY}/shop`, is for the
+    hosts file.
     """
-    values = {}
+    values: dict[str, str] = {}
     for service, ref in images.items():
-        text = str(compose.services[service].get("image", ""))
+        text = str(compose.services[service].get("image") or "")
         whole = whole_variable(text)
-        for variable in variables(text):
-            if variable.name not in given:
-                values[variable.name] = ref if variable.name == whole else tag
+        name, *rest = split(text, ":") if not whole else ["", ""]
+        if rest and "/" in rest[0]:  # that was a registry's port
+            name, rest = f"{name}:{rest[0]}", rest[1:]
+        found = {whole: ref} if whole else dict.fromkeys(variables(":".join(rest)), tag)
+        repository = whole_variable(name) if rest else None
+        if repository:
+            found[repository] = ref.partition("@")[0]
+        values |= {one: value for one, value in found.items() if one not in given}
     return values
 
 
 def missing_variables(
     compose: ComposeFile, values: Mapping[str, str], environment: Environment
 ) -> list[Fault]:
-    """A fault for every variable of the compose file that nothing provides."""
-    have = {*values, OF_EACH_HOST}
-    have |= set.intersection(*(set(host.env) for host in environment.hosts.values()))
+    """A fault for every variable of the compose file that some host would not have.
+
+    One that `${A:?}` asks for is lacking too where it is empty.
+    """
+    lacking: dict[str, list[str]] = {}
+    for host, entry in environment.hosts.items():
+        # The last ones stand in every .env that Headway writes (release.dotenv).
+        own = {OF_EACH_HOST: host, "COMPOSE_PROJECT_NAME": environment.app, "HEADWAY_RELEASE": "-"}
+        for name in compose.missing({**values, **entry.env, **own}):
+            lacking.setdefault(name, []).append(host)
     return [
         Fault(
             compose.path.name,
-            f"${{{variable.name}}}",
-            "nothing provides it",
-            f"add {variable.name} to env: or secrets: in hosts/{environment.name}.yaml",
+            f"${{{name}}}",
+            "nothing provides it"
+            if len(hosts) == len(environment.hosts)
+            else f"nothing provides it on {', '.join(hosts)}",
+            f"add {name} to env: or secrets: in hosts/{environment.name}.yaml",
         )
-        for variable in compose.variables()
-        if not variable.defaulted and variable.name not in have
+        for name, hosts in lacking.items()
     ]
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from deploy.errors import Fault
 
 if TYPE_CHECKING:
+    from deploy.bundle import Bound
+    from deploy.compose.placement import Placement
     from deploy.facts import HostFacts
     from deploy.registry import Found
 
@@ -34,11 +36,48 @@ def version(text: str) -> tuple[int, ...]:
 
 
 def host_faults(
-    path: str, facts: Mapping[str, HostFacts], images: Iterable[Found] = ()
+    path: str,
+    facts: Mapping[str, HostFacts],
+    images: Iterable[Found] = (),
+    bound: Mapping[str, Bound] | None = None,
+    placements: Mapping[str, Placement] | None = None,
 ) -> list[Fault]:
-    """What is wrong on each host, for a deploy of these images into the folder `path`."""
+    """What is wrong on each host, for a deploy of these images into the folder `path`.
+
+    Args:
+        path: the application's folder.
+        facts: host → what is there.
+        images: what the release runs.
+        bound: who needs the paths that were looked for; without it, a path is needed everywhere.
+        placements: host → what runs there; without it, everything does.
+    """
     found = list(images)
-    return [fault for host, one in facts.items() for fault in _of_host(host, path, one, found)]
+    faults = []
+    for host, one in facts.items():
+        faults += _of_host(host, path, one, found)
+        here = placements[host].services if placements else None
+        faults += _paths(host, path, one, bound or {}, here)
+    return faults
+
+
+def _paths(
+    host: str,
+    path: str,
+    facts: HostFacts,
+    bound: Mapping[str, Bound],
+    services: tuple[str, ...] | None,
+) -> Iterator[Fault]:
+    for missing in facts.absent_paths:
+        need = bound.get(missing)
+        if need and services is not None and not need.services & {*services}:
+            continue
+        if need and need.untracked:
+            message = "is needed by the compose file; it is here, but git does not track it"
+            mend = f"git add {missing}, name it under files:, or make it there"
+        else:
+            message = "is needed by the compose file, and nothing provides it"
+            mend = "make it there, add it to git, or name it under files:"
+        yield Fault(host, f"{path}/{missing}", message, mend)
 
 
 def _of_host(host: str, path: str, facts: HostFacts, images: list[Found]) -> list[Fault]:
@@ -51,15 +90,6 @@ def _of_host(host: str, path: str, facts: HostFacts, images: list[Found]) -> lis
         *_folder(host, path, facts),
         *_disks(host, facts),
         *_platform(host, facts, images),
-        *(
-            Fault(
-                host,
-                f"{path}/{missing}",
-                "is bound by the compose file, and nothing provides it",
-                "make it there, add it to git, or name it under files:",
-            )
-            for missing in facts.absent_paths
-        ),
     ]
 
 

@@ -30,15 +30,15 @@ def examine(situation: Situation, tag: str | None = None) -> list[Fault]:
         raise UsageError(f"{tag!r} is no tag")
     environment = situation.environment
     faults: list[Fault] = []
-    on_hosts: tuple[str, ...] = ()
+    carried = bundles.Beside({}, frozenset(), {})
     found: dict[str, Found] = {}
     try:
-        on_hosts = bundles.beside(environment, situation.compose).on_hosts
+        carried = bundles.beside(environment, situation.compose)
     except SettingsError as error:
         faults += error.faults
     given = bundles.given_values(environment)
-    named = dict.fromkeys(bundles.rolled_services(environment, situation.compose), "")
-    values = given | bundles.image_values(situation.compose, named, "", given)
+    named = bundles.rolled_services(environment, situation.compose)
+    values = given | bundles.image_values(situation.compose, named, tag or "latest", given)
     faults += bundles.missing_variables(situation.compose, values, environment)
     try:
         found = find_images(situation, tag or "latest")
@@ -47,12 +47,18 @@ def examine(situation: Situation, tag: str | None = None) -> list[Fault]:
             faults.append(Fault("registry", "", error.message, error.mend))
 
     def read(host: Host) -> HostFacts:
-        lines = situation.arrows(host.name, {}).read("facts", on_hosts, timeout=FACTS_TIMEOUT)
-        return facts.read(lines)
+        arrows = situation.arrows(host.name, {})
+        return facts.read(arrows.read("facts", carried.on_hosts, timeout=FACTS_TIMEOUT))
 
     for name, one in each(list(situation.hosts.values()), read).items():
         if isinstance(one, HeadwayError):
             faults.append(Fault(name, "", getattr(one, "reason", one.message), one.mend))
         else:
-            faults += checks.host_faults(environment.path, {name: one}, found.values())
+            faults += checks.host_faults(
+                environment.path,
+                {name: one},
+                found.values(),
+                bound=carried.bound,
+                placements=situation.placements,
+            )
     return faults

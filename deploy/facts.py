@@ -170,7 +170,7 @@ def _releases(events: list[dict[str, Any]]) -> dict[str, Release]:
     for event in events:
         try:
             release = Release.from_dict(event["release"])
-        except ValueError:
-            continue  # a newer Headway's: what it runs is still seen in the containers
+        except (ValueError, AttributeError):
+            continue  # a newer Headway's, or no release: what runs is still seen in the containers
         found[release.id] = release
     return found

@@ -43,5 +43,5 @@ def commit(folder: Path, revision: str = "HEAD") -> Commit | None:
 
 def tracked(folder: Path, path: str) -> list[str] | None:
     """Return the tracked files at or below `path`, from `folder`; None without a checkout."""
-    text = _git(folder, "ls-files", "-z", "--", path)
+    text = _git(folder, "--literal-pathspecs", "ls-files", "-z", "--", path)
     return None if text is None else [name for name in text.split("\0") if name]

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from deploy.release import Release
 
 SCHEMA = 1
+KEYS = {"deploy", "verb", "release", "what", "reason", "by", "at"}
 
 
 @dataclass(frozen=True)
@@ -38,15 +39,37 @@ def releases(facts: Mapping[str, HostFacts]) -> dict[str, Release]:
 
 
 def entries(facts: Mapping[str, HostFacts]) -> list[Entry]:
-    """Past deploys and rollbacks, oldest first."""
+    """Past deploys and rollbacks, oldest first; what a newer Headway wrote is passed over."""
     lines: dict[str, list[tuple[str, dict[str, Any]]]] = {}
+    orders: list[list[str]] = []
     for host, one in facts.items():
-        for line in one.journal:
-            if line.get("v") == SCHEMA:
-                lines.setdefault(line["deploy"], []).append((host, line))
+        read = [line for line in one.journal if _is_ours(line)]
+        for line in read:
+            lines.setdefault(line["deploy"], []).append((host, line))
+        orders.append(list(dict.fromkeys(line["deploy"] for line in read)))
     known = releases(facts)
-    found = [_entry(deploy, said, known) for deploy, said in lines.items()]
-    return sorted(found, key=lambda entry: entry.began)
+    found = {deploy: _entry(deploy, said, known) for deploy, said in lines.items()}
+    return [found[deploy] for deploy in _merged(orders, found)]
+
+
+def _is_ours(line: object) -> bool:
+    return isinstance(line, dict) and line.get("v") == SCHEMA and line.keys() >= KEYS
+
+
+def _merged(orders: list[list[str]], found: Mapping[str, Entry]) -> list[str]:
+    """Put the journals together: each host's own order holds, whatever its clock said.
+
+    Of those that no host has an earlier one than, the one with the earliest time comes first. Where
+    two hosts contradict each other, as two deploys at once can make them, the clocks decide.
+    """
+    merged: list[str] = []
+    while orders := [order for order in orders if order]:
+        heads = dict.fromkeys(order[0] for order in orders)
+        free = [one for one in heads if not any(one in order[1:] for order in orders)]
+        following = min(free or heads, key=lambda one: found[one].began)
+        merged.append(following)
+        orders = [[one for one in order if one != following] for order in orders]
+    return merged
 
 
 def _entry(
@@ -89,7 +112,9 @@ def way_back(past: list[Entry]) -> list[str]:
         if entry.outcome != "done":
             continue
         if entry.verb == "rollback" and entry.release in stack:
-            del stack[stack.index(entry.release) + 1 :]
+            # A release may have been deployed more than once: back to its last time.
+            while stack[-1] != entry.release:
+                stack.pop()
         elif not stack or stack[-1] != entry.release:
             stack.append(entry.release)
     return stack

@@ -11,7 +11,7 @@ from deploy.compose.override import published
 from deploy.compose.placement import HEADWAY_PROXY
 from deploy.database.postgres import Postgres
 from deploy.errors import UsageError
-from deploy.proxy import caddy
+from deploy.proxy import caddy, haproxy
 from deploy.release import roll
 from deploy.steps.hosts import Place, Prepare, Roll, Settle, Stage, Switch, Target
 from deploy.steps.migrate import Migrate
@@ -132,7 +132,8 @@ def _snippets(situation: Situation, host: str) -> dict[str, str]:
             if (pairs := published(one, situation.compose))
         }
         return {"Caddyfile": caddy.caddyfile(answering, listen)}
-    return caddy.snippets(answering)
+    part = haproxy if situation.environment.proxy.kind == "haproxy" else caddy
+    return part.snippets(answering)
 
 
 def _migrate(situation: Situation, order: Order, targets: Mapping[str, Target]) -> Migrate:

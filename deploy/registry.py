@@ -6,11 +6,16 @@ deploy goes on cannot give two hosts two images.
 
 from __future__ import annotations
 
+import json
+import queue
 import re
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import requests
+import requests.auth
 import stamina
 
 from deploy.errors import Refused
@@ -23,8 +28,17 @@ _MANIFESTS = (
     "application/vnd.oci.image.manifest.v1+json",
     "application/vnd.docker.distribution.manifest.v2+json",
 )
-_TIMEOUT = (5, 15)
+_TIMEOUT = (5, 8)
 """Seconds to connect, and between two bytes."""
+
+_TRY = 10.0
+"""Seconds for one try in all, its login included: a server that trickles must not hold us up."""
+
+_TRIES = 3
+"""With stamina's waits of at most 1.3 s and 1.6 s between them, a question takes 33 s at most."""
+
+_MOST_BYTES = 8 * 1024 * 1024
+"""Twice what the distribution specification has registries accept as a manifest (4 MiB)."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +65,13 @@ class Login:
     password: str
 
 
+@dataclass(frozen=True)
+class _Answer:
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+
 class _Retry(Exception):
     """An answer after which asking again is worth it."""
 
@@ -61,7 +82,9 @@ class Registry:
     def __init__(self, server: str, login: Login | None) -> None:
         self.server = server
         self._login = login
-        self._session = requests.Session()
+        self._basic: requests.auth.AuthBase = _Header("")
+        if login:
+            self._basic = requests.auth.HTTPBasicAuth(login.username, login.password)
         host = server.split(":", 1)[0]
         # As the Docker Engine does: loopback registries speak plain HTTP.
         scheme = "http" if host in {"localhost", "127.0.0.1"} else "https"
@@ -75,63 +98,73 @@ class Registry:
         """
         name = _path(repository)
         answer = self._get(f"{self._base}/{name}/manifests/{tag}", ", ".join(_INDEXES + _MANIFESTS))
-        if answer.status_code == requests.codes.not_found:
+        if answer.status == requests.codes.not_found:
             return None
         body = self._json(answer)
         digest = answer.headers.get("Docker-Content-Digest") or ""
         if not re.fullmatch(r"sha256:[0-9a-f]{64}", digest):
             raise Refused(f"the registry {self.server} gave no digest for {repository}:{tag}")
+        try:
+            return self._read(repository, tag, digest, body)
+        except (AttributeError, KeyError, TypeError):
+            raise Refused(
+                f"the registry {self.server} has something at {repository}:{tag} that is no image"
+            ) from None
+
+    def _read(self, repository: str, tag: str, digest: str, body: dict[str, Any]) -> Found:
+        """Understand a manifest, or an index of several; see the OCI image specification."""
+        name = _path(repository)
         manifests = [
-            m for m in body.get("manifests", []) if m["platform"].get("os", "unknown") != "unknown"
+            one
+            for one in body.get("manifests", [])
+            # An attestation stands among them as the platform unknown/unknown.
+            if one.get("platform", {}).get("os", "unknown") != "unknown"
         ]
-        configs = []
+        manifest = body
         if manifests:
-            platforms = [
-                f"{m['platform']['os']}/{m['platform']['architecture']}" for m in manifests
-            ]
-            first = self._get(
-                f"{self._base}/{name}/manifests/{manifests[0]['digest']}", ", ".join(_MANIFESTS)
-            )
-            configs.append(self._config(name, self._json(first)))
-        else:
-            configs.append(self._config(name, body))
-            platforms = [f"{configs[0].get('os')}/{configs[0].get('architecture')}"]
-        labels = (configs[0].get("config") or {}).get("Labels") or {}
-        return Found(repository, tag, digest, tuple(platforms), labels)
+            url = f"{self._base}/{name}/manifests/{manifests[0]['digest']}"
+            manifest = self._json(self._get(url, ", ".join(_MANIFESTS)))
+        blob = manifest["config"]["digest"]
+        config = self._json(self._get(f"{self._base}/{name}/blobs/{blob}", "*/*"))
+        platforms = [one["platform"] for one in manifests] or [config]
+        labels = (config.get("config") or {}).get("Labels") or {}
+        return Found(
+            repository,
+            tag,
+            digest,
+            tuple(dict.fromkeys(f"{one['os']}/{one['architecture']}" for one in platforms)),
+            {str(key): str(value) for key, value in labels.items()},
+        )
 
-    def _config(self, name: str, manifest: dict[str, Any]) -> dict[str, Any]:
-        digest = manifest["config"]["digest"]
-        return self._json(self._get(f"{self._base}/{name}/blobs/{digest}", "*/*"))
-
-    def _json(self, answer: requests.Response) -> dict[str, Any]:
-        if answer.status_code in {401, 403}:
+    def _json(self, answer: _Answer) -> dict[str, Any]:
+        if answer.status in {401, 403}:
             who = f"the login of {self._login.username}" if self._login else "an unnamed visitor"
             raise Refused(
-                f"the registry {self.server} refused {who} ({answer.status_code})",
+                f"the registry {self.server} refused {who} ({answer.status})",
                 mend="See registry: in the hosts file, and the secret that it names.",
             )
-        if not answer.ok:
-            raise Refused(f"the registry {self.server} answered {answer.status_code}")
+        if answer.status != requests.codes.ok:
+            raise Refused(f"the registry {self.server} answered {answer.status}")
         try:
-            body = answer.json()
-        except ValueError:
+            body = json.loads(answer.content)
+        except (ValueError, RecursionError):
             body = None
         if not isinstance(body, dict):
             raise Refused(f"{self.server} does not answer like a registry")
         return body
 
-    def _get(self, url: str, accept: str) -> requests.Response:
+    def _get(self, url: str, accept: str) -> _Answer:
         try:
             for attempt in stamina.retry_context(
                 on=(requests.ConnectionError, requests.Timeout, _Retry),
-                attempts=3,
-                timeout=30,
+                attempts=_TRIES,
+                timeout=None,
                 wait_initial=0.3,
             ):
                 with attempt:
-                    return self._once(url, accept)
+                    return _within(_TRY, lambda: self._once(url, accept))
         except _Retry as error:
-            raise Refused(f"the registry {self.server} answered {error} (3 times)") from None
+            raise Refused(f"the registry {self.server} answered {error} ({_TRIES} times)") from None
         except requests.RequestException as error:
             raise Refused(
                 f"the registry {self.server} cannot be reached from this machine: "
@@ -139,26 +172,84 @@ class Registry:
             ) from None
         raise AssertionError("unreachable")
 
-    def _once(self, url: str, accept: str) -> requests.Response:
-        headers = {"Accept": accept}
-        basic = (self._login.username, self._login.password) if self._login else None
-        answer = self._session.get(url, headers=headers, auth=basic, timeout=_TIMEOUT)
-        challenge = answer.headers.get("WWW-Authenticate", "")
-        if answer.status_code == requests.codes.unauthorized and challenge.startswith("Bearer "):
-            token = self._token(challenge, basic)
-            answer = self._session.get(
-                url, headers=headers | {"Authorization": f"Bearer {token}"}, timeout=_TIMEOUT
-            )
-        if answer.status_code >= requests.codes.server_error or answer.status_code == 429:
-            raise _Retry(str(answer.status_code))
+    def _once(self, url: str, accept: str) -> _Answer:
+        # A session for each try: one that was given up may still be reading.
+        with requests.Session() as session:
+            headers = {"Accept": accept}
+            answer = _read(session, url, self._basic, headers=headers)
+            challenge = answer.headers.get("WWW-Authenticate", "")
+            if answer.status == requests.codes.unauthorized and challenge[:7] == "Bearer ":
+                bearer = _Header(f"Bearer {self._token(session, challenge)}")
+                answer = _read(session, url, bearer, headers=headers)
         return answer
 
-    def _token(self, challenge: str, basic: tuple[str, str] | None) -> str:
+    def _token(self, session: requests.Session, challenge: str) -> str:
         fields = dict(re.findall(r'(\w+)="([^"]*)"', challenge))
         realm = fields.pop("realm", "")
-        answer = self._session.get(realm, params=fields, auth=basic, timeout=_TIMEOUT)
-        body = self._json(answer)
+        body = self._json(_read(session, realm, self._basic, params=fields))
         return str(body.get("token") or body.get("access_token") or "")
+
+
+class _Header(requests.auth.AuthBase):
+    """An Authorization header, or none; without this, requests would take one from ~/.netrc."""
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if self._value:
+            request.headers["Authorization"] = self._value
+        return request
+
+
+def _read(
+    session: requests.Session,
+    url: str,
+    auth: requests.auth.AuthBase,
+    *,
+    headers: dict[str, str] | None = None,
+    params: dict[str, str] | None = None,
+) -> _Answer:
+    """Get an answer whole, but no more than a registry's documents can be long.
+
+    Raises:
+        _Retry: the server is busy, or says that it has a fault.
+    """
+    answer = session.get(
+        url, auth=auth, headers=headers, params=params, timeout=_TIMEOUT, stream=True
+    )
+    if answer.status_code >= requests.codes.server_error or answer.status_code == 429:
+        raise _Retry(str(answer.status_code))
+    content = b""
+    for piece in answer.iter_content(65536):
+        content += piece
+        if len(content) > _MOST_BYTES:
+            raise requests.exceptions.ContentDecodingError("too long")
+    return _Answer(answer.status_code, answer.headers, content)
+
+
+def _within(seconds: float, work: Callable[[], _Answer]) -> _Answer:
+    """Do some work, and give it up after so many seconds.
+
+    Raises:
+        requests.Timeout: it was not done; its thread ends by itself, or with the process.
+    """
+    done: queue.SimpleQueue[_Answer | Exception] = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            done.put(work())
+        except Exception as error:
+            done.put(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        outcome = done.get(timeout=seconds)
+    except queue.Empty:
+        raise requests.Timeout(f"no answer within {seconds:g} s") from None
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
 
 
 def server_of(repository: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -35,12 +36,14 @@ class Release:
         return json.dumps({"v": SCHEMA, **asdict(self)}, sort_keys=True)
 
     @classmethod
-    def from_dict(cls, body: Mapping[str, Any]) -> Release:
+    def from_dict(cls, body: Any) -> Release:
         """Read what `to_json` wrote.
 
         Raises:
             ValueError: a newer Headway wrote it, or it is no release.
         """
+        if not isinstance(body, dict):
+            raise ValueError("no release: it is no mapping")
         if body.get("v") != SCHEMA:
             raise ValueError(f"a release of schema {body.get('v')}; this Headway reads {SCHEMA}")
         try:
@@ -119,7 +122,7 @@ def _fields(service: Rolled, tag: str) -> str:
         service.name,
         service.order,
         service.port or "-",
-        round(service.drain),
+        math.ceil(service.drain),
         service.replicas,
         ",".join(probes) or "-",
     )

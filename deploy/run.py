@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+import traceback
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -39,7 +40,7 @@ class Run:
     def __init__(self, stream: Stream, cancel: threading.Event) -> None:
         self.stream = stream
         self.cancel = cancel
-        self.furthest: dict[str, Step] = {}
+        self.furthest: dict[tuple[str, str], Step] = {}
 
     def walk(self, phases: Sequence[Phase], *, revert: bool = True) -> Failure | None:
         """Do every phase; None when all went well.
@@ -60,7 +61,8 @@ class Run:
 
     def _phase(self, phase: Phase) -> tuple[Step, HeadwayError] | None:
         for step in phase:
-            self.furthest[step.host or step.name] = step
+            # A step that concerns no host stands for itself; a host may have any name.
+            self.furthest[step.host, "" if step.host else step.name] = step
         with ThreadPoolExecutor(max_workers=max(1, min(AT_ONCE, len(phase)))) as pool:
             errors = list(pool.map(self._do, phase))
         return next(
@@ -71,7 +73,7 @@ class Run:
         self.stream.emit(StepStarted(step=step.name, host=step.host))
         began = time.monotonic()
         try:
-            detail = step.do(self._say(step))
+            detail = _called(step.do, self._say(step))
         except HeadwayError as error:
             reason = error.reason if isinstance(error, HostError) else error.message
             shown = getattr(error, "detail", "") or error.state
@@ -96,7 +98,7 @@ class Run:
     def _undo(self, step: Step) -> HeadwayError | None:
         began = time.monotonic()
         try:
-            text = step.undo(self._say(step))
+            text = _called(step.undo, self._say(step))
         except HeadwayError as error:
             self.stream.emit(
                 StepUndone(
@@ -128,3 +130,21 @@ class Run:
                 self.stream.emit(StepSaid(step=step.name, host=step.host, text=text))
 
         return say
+
+
+def _called(function: Callable[[Say], str], say: Say) -> str:
+    """Do or undo a step.
+
+    Raises:
+        HeadwayError: the step's own, or what a fault in Headway itself is turned into: the fleet
+            has to be put back after that as well.
+    """
+    try:
+        return function(say)
+    except HeadwayError:
+        raise
+    except Exception as error:
+        name = type(error).__name__
+        raise HeadwayError(
+            f"a fault in Headway itself ({name}: {error})", state=traceback.format_exc().strip()
+        ) from error

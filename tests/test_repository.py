@@ -212,13 +212,14 @@ FLOORS: list[set[str]] = [
     {"events", "git", "settings"},
     {"compose", "registry", "remote", "views"},
     {"release"},
-    {"bundle", "cdn", "database", "probes", "proxy"},
-    {"facts", "journal", "lease"},
+    {"bundle", "database", "proxy"},
+    {"facts"},
     {"checks", "history", "plan"},
     {"situation", "steps"},
     {"run"},
     {"phases"},
     {"api", "sandbox"},
+    {"examine"},
     {"tasks"},
     {"__init__"},
 ]
@@ -347,7 +348,13 @@ HEAVY = {"aiohttp", "fabric", "paramiko", "pydantic", "requests", "rich", "stami
 def test_listing_the_tasks_imports_nothing_heavy() -> None:
     """What `inv --list` and shell completion wait for."""
     done = subprocess.run(
-        [sys.executable, "-c", "import sys, tasks; print(*sorted(sys.modules))"],
+        # Invoke itself takes PyYAML where it finds it; what we add to Invoke is the question.
+        [
+            sys.executable,
+            "-c",
+            "import sys, invoke; own = set(sys.modules); import tasks; "
+            "print(*sorted(set(sys.modules) - own))",
+        ],
         cwd=ROOT,
         capture_output=True,
         text=True,

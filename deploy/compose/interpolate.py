@@ -1,6 +1,7 @@
 """Compose's variables in text: `$A`, `${A}`, `${A:-default}`, `${A:?message}`, `${A:+other}`, `$$`.
 
-The rules are those of the Compose specification, "Interpolation"; nested defaults are followed.
+The rules are those of the Compose specification, "Interpolation"; where it is silent (braces within
+a default), those of Compose 2.26, against which the tests hold this.
 """
 
 from __future__ import annotations
@@ -11,18 +12,31 @@ from dataclasses import dataclass
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OPERATORS = (":-", ":?", ":+", "-", "?", "+")
+_DEFAULT, _OTHER, _REQUIRED = (":-", "-"), (":+", "+"), (":?", "?")
 
 
 @dataclass(frozen=True)
-class Variable:
-    """A variable that a text names; `defaulted` when the text itself says what it is if unset."""
+class _Use:
+    """A variable with its operator and the word behind it; `text` is how it is written."""
 
+    text: str
     name: str
-    defaulted: bool
+    operator: str
+    word: str
+
+    @property
+    def readable(self) -> bool:
+        """Can Compose make anything of it?"""
+        return bool(self.name) and (bool(self.operator) or not self.word)
+
+    def value(self, values: Mapping[str, str]) -> str | None:
+        """What it stands for; None where it is not set, or empty and the operator minds that."""
+        value = values.get(self.name)
+        return None if value == "" and self.operator.startswith(":") else value
 
 
-def _parts(text: str) -> Iterator[str | tuple[str, str, str]]:
-    """Split into plain pieces and (name, operator, word) of the variables."""
+def _parts(text: str) -> Iterator[str | _Use]:
+    """Split into plain pieces and variables."""
     position = 0
     while True:
         dollar = text.find("$", position)
@@ -36,42 +50,85 @@ def _parts(text: str) -> Iterator[str | tuple[str, str, str]]:
             position = dollar + 2
         elif following == "{":
             end = _closing(text, dollar + 2)
-            inner = text[dollar + 2 : end]
-            match = _NAME.match(inner)
-            name = match.group() if match else ""
-            rest = inner[len(name) :]
-            operator = next((mark for mark in _OPERATORS if rest.startswith(mark)), "")
-            yield name, operator, rest[len(operator) :]
-            position = end + 1
+            yield _use(text[dollar:end], text[dollar + 2 : end - 1])
+            position = end
         elif match := _NAME.match(text, dollar + 1):
-            yield match.group(), "", ""
+            yield _Use(text[dollar : match.end()], match.group(), "", "")
             position = match.end()
         else:
             yield "$"
             position = dollar + 1
 
 
+def _use(text: str, inner: str) -> _Use:
+    match = _NAME.match(inner) if text.endswith("}") else None
+    name = match.group() if match else ""
+    rest = inner[len(name) :]
+    operator = next((mark for mark in _OPERATORS if rest.startswith(mark)), "")
+    return _Use(text, name, operator, rest[len(operator) :])
+
+
 def _closing(text: str, start: int) -> int:
-    depth = 1
-    for index in range(start, len(text)):
-        if text.startswith("${", index):
-            depth += 1
-        elif text[index] == "}":
+    """Return the position behind the brace that closes the one before `start`.
+
+    As Compose does it: within the line, the character behind an opening brace is passed over, and
+    where the braces don't match, the last one closes.
+    """
+    newline = text.find("\n", start)
+    end = len(text) if newline < 0 else newline
+    depth, index = 1, start + 1
+    while index < end:
+        if text[index] == "}":
             depth -= 1
             if depth == 0:
-                return index
-    return len(text)
+                return index + 1
+        elif text[index] == "{":
+            depth += 1
+            index += 1
+        index += 1
+    last = text.rfind("}", start, end)
+    return end if last < 0 else last + 1
 
 
-def variables(text: str) -> list[Variable]:
-    """Every variable that `text` names, in order; those inside a default come after it."""
-    found: list[Variable] = []
+def variables(text: str) -> list[str]:
+    """The name of every variable in `text`, in order; those within a word come after its own."""
+    found: list[str] = []
     for part in _parts(text):
-        if isinstance(part, tuple):
-            name, operator, word = part
-            found.append(Variable(name, operator in {":-", "-", ":+", "+"}))
-            found += variables(word) if operator in {":-", "-", ":+", "+"} else []
+        if isinstance(part, _Use) and part.readable:
+            found.append(part.name)
+            found += variables(part.word) if part.operator not in _REQUIRED else []
     return found
+
+
+def missing(text: str, values: Mapping[str, str]) -> list[str]:
+    """The variables without which Compose refuses `text`, or puts nothing in their place."""
+    return _missing(text, values, used=True)
+
+
+def _missing(text: str, values: Mapping[str, str], *, used: bool) -> list[str]:
+    found: list[str] = []
+    for part in _parts(text):
+        if not isinstance(part, _Use):
+            continue
+        absent = part.value(values) is None
+        if absent and (part.operator in _REQUIRED or (used and not part.operator)):
+            found.append(part.name)
+        if part.operator in _DEFAULT + _OTHER:
+            # Compose fills in a word even where it makes no use of it, and what is required there
+            # is required all the same.
+            of_use = used and (part.operator in _DEFAULT) == absent
+            found += _missing(part.word, values, used=of_use)
+    return found
+
+
+def unreadable(text: str) -> str | None:
+    """The first piece of `text` that Compose refuses as no variable, such as `${A.B}`; or None."""
+    for part in _parts(text):
+        if isinstance(part, _Use):
+            inner = unreadable(part.word) if part.readable else part.text
+            if inner is not None:
+                return inner
+    return None
 
 
 def interpolate(text: str, values: Mapping[str, str]) -> str:
@@ -81,14 +138,11 @@ def interpolate(text: str, values: Mapping[str, str]) -> str:
         if isinstance(part, str):
             out.append(part)
             continue
-        name, operator, word = part
-        value = values.get(name)
-        if operator.startswith(":") and value == "":
-            value = None
-        if operator in {":-", "-"}:
-            out.append(interpolate(word, values) if value is None else value)
-        elif operator in {":+", "+"}:
-            out.append("" if value is None else interpolate(word, values))
+        value = part.value(values)
+        if part.operator in _DEFAULT:
+            out.append(interpolate(part.word, values) if value is None else value)
+        elif part.operator in _OTHER:
+            out.append("" if value is None else interpolate(part.word, values))
         else:
             out.append(value or "")
     return "".join(out)
@@ -97,6 +151,20 @@ def interpolate(text: str, values: Mapping[str, str]) -> str:
 def whole_variable(text: str) -> str | None:
     """The name, when the text is one variable and nothing else: `${SHOP_IMAGE:?}`."""
     parts = [part for part in _parts(text) if part]
-    if len(parts) == 1 and isinstance(parts[0], tuple):
-        return parts[0][0]
+    if len(parts) == 1 and isinstance(parts[0], _Use):
+        return parts[0].name
     return None
+
+
+def split(text: str, mark: str) -> list[str]:
+    """Split at `mark`, but not within a variable: `${A:-./x}:/y` at ":" is two pieces."""
+    pieces = [""]
+    for part in _parts(text):
+        if isinstance(part, _Use):
+            pieces[-1] += part.text
+        else:
+            # A lone "$" comes from "$$" or from "$" before anything else: both mean one dollar.
+            first, *more = part.replace("$", "$$").split(mark)
+            pieces[-1] += first
+            pieces += more
+    return pieces

@@ -6,14 +6,15 @@ person types there means what Headway did. The tags `!reset` and `!override` nee
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
+from deploy.compose import document, ports
+from deploy.compose.carried import Carrier
+from deploy.compose.document import Tagged
+from deploy.compose.interpolate import variables
 from deploy.compose.placement import HEADWAY_PROXY, Placement, Rolled
+from deploy.compose.roles import is_rolled
 
 if TYPE_CHECKING:
     from deploy.compose.file import ComposeFile
@@ -24,29 +25,6 @@ ELSEWHERE = "on-another-host"
 
 _SLOTS = "headway-slots"
 _CADDY_DATA = "headway-caddy"
-
-
-@dataclass(frozen=True)
-class _Tagged:
-    tag: str
-    value: Any
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes `!reset` and `!override`."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        """Write everything out: an anchor would only be in a reader's way."""
-        return True
-
-
-def _represent(dumper: _Dumper, data: _Tagged) -> yaml.Node:
-    node = dumper.represent_data(data.value)
-    node.tag = data.tag
-    return node
-
-
-_Dumper.add_representer(_Tagged, _represent)
 
 
 def slots_network(environment: Environment) -> str:
@@ -72,20 +50,25 @@ def override(
         release: the release's id: what a rolled service binds comes out of its folder.
         shipped: the paths that go with the release.
     """
-    folder = f"./.headway/releases/{release}"
-    carried = frozenset(shipped)
+    carrier = Carrier(compose, environment.env, release, frozenset(shipped))
     services: dict[str, Any] = {}
     for name in placement.absent:
-        services[name] = {"profiles": _Tagged("!override", [ELSEWHERE])}
+        services[name] = {"profiles": Tagged("!override", [ELSEWHERE])}
     for rolled in placement.rolled:
         services[rolled.name] = {
             **({"image": images[rolled.name]} if rolled.name in images else {}),
-            **_paths(compose, rolled.name, folder, carried),
+            **carrier.keys(rolled.name),
             **(_side_by_side() if rolled.order == "start-first" else {}),
         }
     for name in (*(rolled.name for rolled in placement.rolled), *placement.others):
-        services.setdefault(name, {}).update(_dependencies(compose, placement, name))
-    top: dict[str, Any] = {}
+        body = services.setdefault(name, {})
+        body |= _dependencies(compose, placement, name)
+        if compose.profiles(name):
+            # It runs here: plain `docker compose` has to see it, without a profile being named.
+            body["profiles"] = Tagged("!reset", [])
+    for name in placement.others:
+        services[name] |= _steady(environment, compose, name)
+    top: dict[str, Any] = carrier.top([rolled.name for rolled in placement.rolled])
     proxy = environment.proxy.service
     if placement.own_proxy:
         services[HEADWAY_PROXY] = _own_caddy(environment, compose, placement)
@@ -95,57 +78,35 @@ def override(
         top["networks"] = {_SLOTS: {"name": slots_network(environment), "external": True}}
     if placement.own_proxy:
         top["volumes"] = {_CADDY_DATA: {}}
-    for kind, name, path in compose.named_files():
-        if path in carried:
-            top.setdefault(kind, {})[name] = {"file": f"{folder}/beside/{path}"}
-    body = {"services": {name: keys for name, keys in services.items() if keys}, **top}
-    text = yaml.dump(body, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=200)
-    return f"# Written by Headway for {placement.host}; the next deploy writes it anew.\n{text}"
+    whole = {"services": {name: keys for name, keys in services.items() if keys}, **top}
+    head = f"# Written by Headway for {placement.host}; the next deploy writes it anew.\n"
+    return head + document.write(whole)
+
+
+def _steady(environment: Environment, compose: ComposeFile, name: str) -> dict[str, Any]:
+    """Keep out of a service that is not rolled what `.env` has anew with each release.
+
+    With `env_file: .env` it would get the release's id and its image, and be another service to
+    Compose after each deploy: the next `docker compose up -d` would start a database anew.
+    """
+    if all(one.path != ".env" for one in compose.env_files(name, environment.env)):
+        return {}
+    own = compose.services[name].get("environment") or {}
+    given = {*environment.env, *environment.secrets}
+    given |= {str(one).partition("=")[0] for one in own}
+    images = [
+        variable
+        for service, body in compose.services.items()
+        if is_rolled(environment, service)
+        for variable in variables(str(body.get("image") or ""))
+    ]
+    anew = dict.fromkeys(["HEADWAY_RELEASE", *images], "")
+    return {"environment": {key: "" for key in anew if key not in given}}
 
 
 def _side_by_side() -> dict[str, Any]:
     """Two containers of one service can share neither a name nor a published port."""
-    return {"container_name": _Tagged("!reset", None), "ports": _Tagged("!reset", [])}
-
-
-def _paths(compose: ComposeFile, name: str, folder: str, carried: frozenset[str]) -> dict[str, Any]:
-    """Let a rolled service bind and read its release's own copies.
-
-    The old containers keep theirs until they are gone.
-    """
-    keys: dict[str, Any] = {}
-    entries = compose.env_files(name)
-    if any(_in_release(entry, carried) for entry in entries):
-        keys["env_file"] = _Tagged(
-            "!override",
-            [
-                f"{folder}/{'.env' if _is_dotenv(entry) else 'beside/' + posixpath.normpath(entry)}"
-                if _in_release(entry, carried)
-                else entry
-                for entry in entries
-            ],
-        )
-    binds = {index: path for index, path in compose.binds(name) if path in carried}
-    if binds:
-        volumes = []
-        for index, volume in enumerate(compose.services[name]["volumes"]):
-            source = f"{folder}/beside/{binds[index]}" if index in binds else None
-            if source is None:
-                volumes.append(volume)
-            elif isinstance(volume, dict):
-                volumes.append({**volume, "source": source})
-            else:
-                volumes.append(":".join([source, *str(volume).split(":")[1:]]))
-        keys["volumes"] = _Tagged("!override", volumes)
-    return keys
-
-
-def _is_dotenv(path: str) -> bool:
-    return posixpath.normpath(path) == ".env"
-
-
-def _in_release(path: str, carried: frozenset[str]) -> bool:
-    return _is_dotenv(path) or posixpath.normpath(path) in carried
+    return {"container_name": Tagged("!reset", None), "ports": Tagged("!reset", [])}
 
 
 def _dependencies(compose: ComposeFile, placement: Placement, name: str) -> dict[str, Any]:
@@ -156,14 +117,19 @@ def _dependencies(compose: ComposeFile, placement: Placement, name: str) -> dict
     """
     before = compose.dependencies(name)
     after = {needed: how for needed, how in before.items() if needed in placement.others}
-    if after == before:
-        return {}
-    raw = compose.services[name]["depends_on"]
-    kept = {
-        needed: raw[needed] if isinstance(raw, dict) else {"condition": how}
-        for needed, how in after.items()
-    }
-    return {"depends_on": _Tagged("!override", kept) if kept else _Tagged("!reset", {})}
+    keys = {}
+    if after != before:
+        raw = compose.services[name]["depends_on"]
+        kept = {
+            needed: raw[needed] if isinstance(raw, dict) else {"condition": how}
+            for needed, how in after.items()
+        }
+        keys["depends_on"] = Tagged("!override", kept) if kept else Tagged("!reset", {})
+    links = compose.links(name)
+    linked = [written for written, needed in links if needed in placement.others]
+    if len(linked) != len(links):
+        keys["links"] = Tagged("!override", linked) if linked else Tagged("!reset", [])
+    return keys
 
 
 def _joins(compose: ComposeFile, proxy: str) -> dict[str, Any]:
@@ -181,17 +147,17 @@ def _joins(compose: ComposeFile, proxy: str) -> dict[str, Any]:
 def _own_caddy(
     environment: Environment, compose: ComposeFile, placement: Placement
 ) -> dict[str, Any]:
-    ports = [
-        port
-        for rolled in placement.rolled
-        if rolled.order == "start-first" and rolled.port
-        for port in compose.ports(rolled.name)
-    ]
     return {
         "image": environment.proxy.image,
         "command": ["caddy", "run", "--config", "/etc/headway/Caddyfile", "--adapter", "caddyfile"],
         "restart": "unless-stopped",
-        "ports": ports,
+        "ports": [
+            entry
+            for rolled in placement.rolled
+            if rolled.answers
+            for entry in compose.ports(rolled.name)
+            if ports.read(entry).published
+        ],
         "networks": {"default": {}, _SLOTS: {}},
         "volumes": [
             "./slots:/slots:ro",
@@ -202,14 +168,13 @@ def _own_caddy(
 
 
 def published(rolled: Rolled, compose: ComposeFile) -> list[tuple[str, str]]:
-    """The (published, container) ports of a service, as text; others are left out."""
-    pairs = []
-    for port in compose.ports(rolled.name):
-        if isinstance(port, dict):
-            if port.get("published"):
-                pairs.append((str(port["published"]), str(port.get("target", ""))))
-            continue
-        parts = str(port).split("/", 1)[0].rsplit(":", 2)
-        if len(parts) > 1:
-            pairs.append((parts[-2], parts[-1]))
-    return pairs
+    """The (published, container) ports of a service that answers, as text.
+
+    A published port may still be a variable. Behind each of them is the service's own port:
+    `place` refuses any other.
+    """
+    return [
+        (port.published, str(rolled.port))
+        for entry in compose.ports(rolled.name)
+        if (port := ports.read(entry)).published
+    ]

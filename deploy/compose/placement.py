@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from deploy.errors import Fault, SettingsError
+from deploy.compose import fit
+from deploy.compose.roles import is_dormant, is_rolled, one_shot_services
+from deploy.errors import SettingsError
 
 if TYPE_CHECKING:
     from deploy.compose.file import ComposeFile
@@ -33,6 +35,11 @@ class Rolled:
     probes: tuple[str, ...] = ()
     version: tuple[str, str] | None = None
 
+    @property
+    def answers(self) -> bool:
+        """Does a proxy send it requests by its slots?"""
+        return self.port is not None and self.order == "start-first"
+
 
 @dataclass(frozen=True)
 class Placement:
@@ -56,55 +63,54 @@ def place(
 ) -> dict[str, Placement]:
     """Return what is on each host, in the order of the hosts file.
 
+    A tool that a profile of the team's own keeps asleep is nowhere: Headway leaves it alone.
+
+    Args:
+        environment: the settings.
+        compose: the team's file.
+        values: what its variables stand for on every host; a host's own `env:` wins over them.
+
     Raises:
         SettingsError: a service is named that the file lacks, or one cannot be placed or rolled.
     """
-    faults = _faults(environment, compose)
+    faults = fit.faults(environment, compose, values)
     if faults:
         raise SettingsError(faults)
-    one_shots = one_shot_services(environment, compose)
     placed = {}
     for host, entry in environment.hosts.items():
-        rolled, others, absent = [], [], []
-        for name in _in_order(environment, compose):
-            if not _is_on(environment, name, host, entry.roles):
-                absent.append(name)
-            elif is_rolled(environment, name) or name in one_shots:
-                rolled.append(_rolled(environment, compose, name, one_shots, values))
-            else:
-                others.append(name)
-        rolled.sort(key=lambda one: one.order != "one-shot")
-        own = environment.proxy.kind == "caddy" and any(one.port for one in rolled)
-        placed[host] = Placement(host, tuple(rolled), tuple(others), tuple(absent), own)
+        here = {**values, **entry.env}
+        placed[host] = _on(environment, compose, host, here)
+        faults += fit.on_one_host(environment, compose, placed[host], here)
+    if faults:
+        raise SettingsError(list(dict.fromkeys(faults)))
     return placed
 
 
-def is_rolled(environment: Environment, service: str) -> bool:
-    """Does a deploy replace this service? Those named under `services:`, unless they say no."""
-    named = environment.services.get(service)
-    return named is not None and named.rolled
-
-
-def one_shot_services(environment: Environment, compose: ComposeFile) -> set[str]:
-    """What a rolled service waits for until it has ended well, and that runs the same image."""
-    return {
-        needed
-        for name in environment.services
-        if is_rolled(environment, name) and name in compose.services
-        for needed, condition in compose.dependencies(name).items()
-        if condition == "service_completed_successfully" and needed in compose.services
-    }
+def _on(
+    environment: Environment, compose: ComposeFile, host: str, values: Mapping[str, str]
+) -> Placement:
+    one_shots = one_shot_services(environment, compose)
+    rolled: list[Rolled] = []
+    others, absent = [], []
+    for name in _in_order(environment, compose):
+        if is_dormant(environment, compose, name, values):
+            continue
+        if not _is_on(environment, one_shots, name, host):
+            absent.append(name)
+        elif name in one_shots:
+            rolled.append(Rolled(name, "one-shot", None, 0, 1))
+        elif is_rolled(environment, name):
+            rolled.append(_rolled(environment, compose, name, values))
+        else:
+            others.append(name)
+    rolled.sort(key=lambda one: one.order != "one-shot")
+    own = environment.proxy.kind == "caddy" and any(one.answers for one in rolled)
+    return Placement(host, tuple(rolled), tuple(others), tuple(absent), own)
 
 
 def _rolled(
-    environment: Environment,
-    compose: ComposeFile,
-    name: str,
-    one_shots: set[str],
-    values: Mapping[str, str],
+    environment: Environment, compose: ComposeFile, name: str, values: Mapping[str, str]
 ) -> Rolled:
-    if name in one_shots:
-        return Rolled(name, "one-shot", None, 0, 1)
     service = environment.services[name]
     probes = tuple(dict.fromkeys([*([service.health] if service.health else []), *service.probes]))
     version = (service.version.path, service.version.json) if service.version else None
@@ -124,10 +130,15 @@ def _in_order(environment: Environment, compose: ComposeFile) -> list[str]:
     return named + [name for name in compose.services if name not in environment.services]
 
 
-def _is_on(environment: Environment, service: str, host: str, roles: list[str]) -> bool:
+def _is_on(
+    environment: Environment, one_shots: Mapping[str, list[str]], service: str, host: str
+) -> bool:
+    roles = environment.hosts[host].roles
     if service in environment.services:
         role = environment.services[service].role
         return role is None or role in roles
+    if service in one_shots:
+        return any(_is_on(environment, {}, waiting, host) for waiting in one_shots[service])
     if environment.database and service == environment.database.service:
         return environment.database.host is None or host == environment.database.host
     if service == environment.proxy.service:
@@ -136,72 +147,3 @@ def _is_on(environment: Environment, service: str, host: str, roles: list[str]) 
             for one in environment.services.values()
         )
     return True
-
-
-def _faults(environment: Environment, compose: ComposeFile) -> list[Fault]:
-    where = f"hosts/{environment.name}.yaml"
-    file = compose.path.name
-    faults = []
-    known = {*environment.services}
-    for path, name in _named(environment):
-        known.add(name)
-        if name not in compose.services:
-            have = ", ".join(compose.services)
-            faults.append(Fault(where, path, f"{file} has no service {name}", f"it has {have}"))
-    one_shots = one_shot_services(environment, compose)
-    if len(environment.hosts) > 1:
-        faults += [
-            Fault(
-                where,
-                "services",
-                f"{name} is in {file}, and nothing says on which hosts it runs",
-                f"add services.{name}: {{role: …, rolled: false}}",
-            )
-            for name in compose.services
-            if name not in known | one_shots
-        ]
-    for name, service in environment.services.items():
-        if name not in compose.services or not is_rolled(environment, name):
-            continue
-        faults += _cannot_roll(compose, name, service.effective)
-    return faults
-
-
-def _named(environment: Environment) -> list[tuple[str, str]]:
-    named = [(f"services.{name}", name) for name in environment.services]
-    if environment.proxy.service:
-        named.append(("proxy.service", environment.proxy.service))
-    if environment.database and environment.database.service:
-        named.append(("database.service", environment.database.service))
-    return named
-
-
-def _cannot_roll(compose: ComposeFile, name: str, order: Order) -> list[Fault]:
-    """What makes it impossible for two containers of a service to run at once."""
-    if order == "stop-first":
-        return []
-    file = compose.path.name
-    body = compose.services[name]
-    faults = []
-    mend = f"or let it stop first: services.{name}.order: stop-first"
-    if str(body.get("network_mode", "")) == "host":
-        faults.append(
-            Fault(
-                file,
-                f"services.{name}.network_mode",
-                "is host, so two of them cannot run side by side",
-                f"take it away, {mend}",
-            )
-        )
-    networks = body.get("networks")
-    for network, settings in networks.items() if isinstance(networks, dict) else ():
-        if settings and ("ipv4_address" in settings or "ipv6_address" in settings):
-            faults.append(
-                Fault(
-                    file,
-                    f"services.{name}.networks.{network}",
-                    "is a fixed address, so two of them cannot run side by side",
-                    f"take it away, {mend}",
-                )
-            )
-    return faults

@@ -68,8 +68,11 @@ def read_folder(files: Mapping[str, bytes]) -> list[Migration]:
         content = files.get(f"{tag}.sql")
         if content is None:
             raise Refused(f"meta/_journal.json names {tag}, and {tag}.sql is not in the image")
-        digest = hashlib.sha256(content).hexdigest()
-        found.append(Migration(tag, when, digest, content.decode("utf-8")))
+        try:
+            sql = content.decode("utf-8")
+        except UnicodeDecodeError:
+            raise Refused(f"{tag}.sql of the image is not UTF-8") from None
+        found.append(Migration(tag, when, hashlib.sha256(content).hexdigest(), sql))
     return found
 
 

@@ -23,9 +23,10 @@ if [ -z "$folder" ]; then
 		folder=${folder%/meta/_journal.json}
 	fi
 fi
-docker cp "$id:$folder" -
+docker cp "$id:$folder" - || exit 4
 """
 _NONE = 3
+_NOT_THERE = 4
 
 
 def migrations_in(host: Host, image: str, folder: str | None) -> dict[str, bytes]:
@@ -47,6 +48,12 @@ def migrations_in(host: Host, image: str, folder: str | None) -> dict[str, bytes
         raise Refused(
             f"{image} has no migrations folder (none with a meta/_journal.json)",
             mend="Name it under database.folder, or say migrations: null.",
+        )
+    if result.exit_code == _NOT_THERE:
+        raise Refused(
+            f"{image} has no folder {folder}",
+            state=result.stderr.decode("utf-8", "replace").strip(),
+            mend="Mend database.folder, or leave it out: it is found by its journal.",
         )
     checked(host, f"the migrations of {image} could not be read", result)
     files = {}

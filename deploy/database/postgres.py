@@ -16,13 +16,16 @@ select to_regclass('drizzle.__drizzle_migrations') is not null as there \\gset
 select hash || ' ' || created_at from drizzle.__drizzle_migrations order by id;
 \\endif
 """
-_TABLE = """
+_LOCK = 0x48656164776179
+"""The advisory lock that keeps two migrators apart: "Headway" in ASCII."""
+_TABLE = f"""
+begin;
+select pg_advisory_xact_lock({_LOCK}) \\g /dev/null
 create schema if not exists drizzle;
 create table if not exists drizzle.__drizzle_migrations
   (id serial primary key, hash text not null, created_at bigint);
+commit;
 """
-_LOCK = 0x48656164776179
-"""The advisory lock that keeps two migrators apart: "Headway" in ASCII."""
 
 
 @dataclass(frozen=True)
@@ -101,8 +104,8 @@ begin;
 set local lock_timeout = {int(lock_timeout * 1000)};
 set local statement_timeout = {int(statement_timeout * 1000)};
 select pg_advisory_xact_lock({_LOCK}) \\g /dev/null
-select not exists (select from drizzle.__drizzle_migrations where {row}) as pending \\gset
-\\if :pending
+select not exists (select from drizzle.__drizzle_migrations where {row}) as headway_pending \\gset
+\\if :headway_pending
 {migration.sql}
 ;
 insert into drizzle.__drizzle_migrations (hash, created_at)

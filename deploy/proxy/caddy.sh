@@ -2,12 +2,13 @@
 # Caddy's part of the arrows. The flag file is all there is to a switch: Caddy looks at it for every
 # request, so nothing is reloaded, no connection is closed, and no websocket is dropped.
 
+proxy_prepare() { :; }
+
 proxy_flip() { :; }
 
 # proxy_inflight SERVICE SLOT PORT: requests that the slot has not answered yet, websockets included.
 proxy_inflight() {
-	proxy=$(docker ps -q --filter "label=com.docker.compose.project=$project" \
-		--filter "label=com.docker.compose.service=$proxy_service" | head -n 1)
+	proxy=$(proxy_container)
 	[ -n "$proxy" ] || {
 		echo 0
 		return

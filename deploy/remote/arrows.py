@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from deploy.errors import CommandFailed, HeadwayError, OutcomeUnknown, Unreachable
 from deploy.remote.script import Report, script
@@ -102,12 +102,20 @@ class Arrows:
     ) -> Report:
         lost: HeadwayError | None = None
         until = 0.0
+        told: list[dict[str, Any]] = []
         while True:
             report = Report()
 
             def heard(line: str, report: Report = report) -> None:
                 event = report.add(line)
-                if event and event["event"] in {"said", "warned"}:
+                if event is None:
+                    return
+                # A host that is asked again begins from the beginning.
+                index = len(report.events) - 1
+                if told[index : index + 1] == [event]:
+                    return
+                told[index:] = [event]
+                if event["event"] in {"said", "warned"}:
                     say(event["text"], event["event"] == "warned")
 
             try:

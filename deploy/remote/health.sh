@@ -65,8 +65,7 @@ probe_directly() {
 
 # probe_proxied PORT PROBES: each path through this host's proxy, under the site's real name.
 probe_proxied() {
-	ports=$(docker port "$(docker ps -q --filter "label=com.docker.compose.project=$project" \
-		--filter "label=com.docker.compose.service=$proxy_service" | head -n 1)" 2>/dev/null)
+	ports=$(docker port "$(proxy_container)" 2>/dev/null)
 	https=$(printf '%s\n' "$ports" | sed -n 's/^443\/tcp -> .*:\([0-9]*\)$/\1/p' | head -n 1)
 	# Headway's own proxy listens on the service's port, a team's on the first that it publishes.
 	http=$(printf '%s\n' "$ports" | sed -n "s/^$1\/tcp -> .*:\([0-9]*\)\$/\1/p" | head -n 1)
@@ -83,12 +82,16 @@ probe_proxied() {
 	done
 }
 
-# unwell SERVICE ID: sets `reason` when the container has exited, restarts, or is unhealthy.
+# unwell SERVICE ID: sets `reason` when the container has exited, restarts, or is unhealthy. Sets
+# `is_ready` (healthy, or running where there is no health check) and `started_at` in any case: one
+# question to Docker for all of it, since a roll asks it many times on a host that has work to do.
 unwell() {
 	# shellcheck disable=SC2046 # the fields are words
 	set -- "$1" "$2" $(docker inspect -f '{{.State.Status}} {{.RestartCount}} {{.State.OOMKilled}} '\
-'{{.State.ExitCode}} {{with .State.Health}}{{.Status}}{{else}}unchecked{{end}}' "$2" 2>/dev/null)
-	if [ $# -lt 7 ]; then
+'{{.State.ExitCode}} {{with .State.Health}}{{.Status}}{{else}}unchecked{{end}} {{.State.StartedAt}}' \
+		"$2" 2>/dev/null)
+	is_ready=no started_at=${8-}
+	if [ $# -lt 8 ]; then
 		reason="a new container of $1 is gone"
 	elif [ "$5" = true ]; then
 		reason="$1 ran out of memory and was killed (OOMKilled)"
@@ -99,19 +102,37 @@ unwell() {
 	elif [ "$7" = unhealthy ]; then
 		reason="$1 is unhealthy by its own health check"
 	else
+		[ "$7" = starting ] || is_ready=yes
 		return 1
 	fi
-	detail=$(docker inspect -f '{{with .State.Health}}{{range .Log}}{{.Output}}{{end}}{{end}}' "$2" 2>/dev/null |
-		tail -n 3)
+	detail=$(own_check "$2")
 	return 0
 }
 
-# ready ID: healthy, or running where there is no health check.
-ready() {
-	case $(docker inspect -f '{{with .State.Health}}{{.Status}}{{else}}{{$.State.Status}}{{end}}' "$1" 2>/dev/null) in
-	healthy | running) return 0 ;;
-	*) return 1 ;;
-	esac
+# own_check ID: what its health check said last.
+own_check() {
+	docker inspect -f '{{with .State.Health}}{{range .Log}}{{.Output}}{{end}}{{end}}' "$1" 2>/dev/null |
+		tail -n 3
+}
+
+# wait_ready SERVICE ID...: until all are ready, or one is unwell, or the time is over.
+wait_ready() {
+	name=$1
+	shift
+	end=$(($(now) + healthy_deadline))
+	for id in "$@"; do
+		failing=$id
+		while :; do
+			unwell "$name" "$id" && return 1
+			[ $is_ready = no ] || break
+			if [ "$(now)" -gt "$end" ]; then
+				reason="$name was not healthy within $((healthy_deadline / 100)) s"
+				detail=$(own_check "$id")
+				return 1
+			fi
+			sleep 0.25
+		done
+	done
 }
 
 # gate SERVICE PORT PROBES ID...: wait until all are ready, answer their probes, and have stayed so for
@@ -119,43 +140,32 @@ ready() {
 gate() {
 	service=$1 port=$2 probes=$3
 	shift 3
-	end=$(($(now) + healthy_deadline))
-	for id in "$@"; do
-		until ready "$id"; do
-			unwell "$service" "$id" && failing=$id && return 1
-			if [ "$(now)" -gt "$end" ]; then
-				failing=$id
-				reason="$service was not healthy within $((healthy_deadline / 100)) s"
-				detail=$(docker inspect -f '{{with .State.Health}}{{range .Log}}{{.Output}}{{end}}{{end}}' "$id" |
-					tail -n 3)
-				return 1
-			fi
-			sleep 0.2
-		done
-	done
+	wait_ready "$service" "$@" || return 1
 	for id in "$@"; do
 		failing=$id
 		probe_directly "$id" "$port" "$probes" || return 1
 	done
 	# Started anew counts as restarted, whoever did it.
-	started=$(docker inspect -f '{{.State.StartedAt}}' "$@")
+	started=$(docker inspect -f '{{.State.StartedAt}}' "$@" | tr '\n' ' ')
 	end=$(($(now) + min_healthy))
 	while [ "$(now)" -lt "$end" ]; do
 		still_well "$service" "$started" "$@" || return 1
-		sleep 0.2
+		sleep 0.5
 	done
 	still_well "$service" "$started" "$@"
 }
 
 # still_well SERVICE STARTED ID...: none unwell, none started again since STARTED was read.
 still_well() {
-	service=$1 then=$2
+	service=$1 then=$2 seen=
 	shift 2
 	for id in "$@"; do
-		unwell "$service" "$id" && failing=$id && return 1
+		failing=$id
+		unwell "$service" "$id" && return 1
+		seen="$seen$started_at "
 	done
-	if [ "$(docker inspect -f '{{.State.StartedAt}}' "$@" 2>&1)" != "$then" ]; then
-		failing=$1 reason="$service was started again while it was watched" detail=
+	if [ "$seen" != "$then" ]; then
+		reason="$service was started again while it was watched" detail=
 		return 1
 	fi
 }

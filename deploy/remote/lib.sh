@@ -66,14 +66,29 @@ finish() {
 
 # journal WHAT [REASON]: one line that stays on the host.
 journal() {
+	journal_of "$deploy" "$verb" "$release" "$@"
+}
+
+# journal_next WHAT [REASON]: of the deploy that `next` belongs to, which may be an earlier one.
+journal_next() {
+	journal_of "$(next_of deploy)" "$(next_of verb)" "$(next_of release)" "$@"
+}
+
+journal_of() {
 	printf '{"v":1,"at":"%s","deploy":"%s","verb":"%s","release":"%s","what":"%s","reason":"%s","by":"%s"}\n' \
-		"$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$deploy" "$verb" "$release" "$1" "$(quote "${2-}")" \
+		"$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$1" "$2" "$3" "$4" "$(quote "${5-}")" \
 		"$(quote "$by")" >>"$state/journal.jsonl"
 }
 
-# compose_of RELEASE ARGUMENT...: Compose with a release's own files, in the application's folder.
+# compose_of RELEASE ARGUMENT...: Compose with a release's own files, in the application's folder. The
+# release "-" is what somebody had there before Headway came.
 compose_of() {
 	files=$state/releases/$1
+	if [ "$1" = - ]; then
+		shift
+		(cd "$dir" && docker compose -p "$project" "$@")
+		return
+	fi
 	shift
 	docker compose --project-directory "$dir" -p "$project" --env-file "$files/.env" \
 		-f "$files/compose.yaml" -f "$files/host.yaml" "$@"
@@ -85,6 +100,14 @@ hash_of() {
 	compose_of "$1" config 2>/dev/null | rehash | awk -v name="$2" '$1 == name { print $2 }'
 }
 
+# image_of RELEASE SERVICE: `config --images SERVICE` would name those of what it depends on as well.
+image_of() {
+	compose_of "$1" config 2>/dev/null | tr -d '"' | awk -v name="$2:" '
+		/^[^ ]/ { services = $1 == "services:" }
+		/^  [^ ]/ { wanted = services && $1 == name }
+		wanted && /^    image:/ { print $2; exit }'
+}
+
 rehash() {
 	docker compose --project-directory "$dir" -p "$project" -f - config --hash '*' 2>/dev/null
 }
@@ -92,6 +115,17 @@ rehash() {
 # current: the release that this host is on, by the .env that plain `docker compose` reads.
 current() {
 	sed -n 's/^HEADWAY_RELEASE=//p' "$dir/.env" 2>/dev/null | tr -d "\"'"
+}
+
+# back_to: the release to go back to; "-" for what ran before Headway came; nothing where nothing ran.
+back_to() {
+	on=$(current)
+	printf '%s' "${on:-$(next_of adopted)}"
+}
+
+# of_release WORD [RELEASE]: the rest of the lines of its `roll` that begin with WORD.
+of_release() {
+	sed -n "s/^$1 //p" "$state/releases/${2:-$release}/roll"
 }
 
 # containers SERVICE: a line for each: id slot status health restarts started image hash
@@ -111,6 +145,16 @@ containers() {
 # in_slot SERVICE SLOT: the ids of the containers in a slot; the slot "none" is no slot.
 in_slot() {
 	containers "$1" | awk -v slot="$2" '$2 == slot { print $1 }'
+}
+
+proxy_container() {
+	docker ps -q --filter "label=com.docker.compose.project=$project" \
+		--filter "label=com.docker.compose.service=$proxy_service" | head -n 1
+}
+
+# running_in SERVICE SLOT: those that run, or that Docker is about to start again.
+running_in() {
+	containers "$1" | awk -v slot="$2" '$2 == slot && $3 ~ /^(running|restarting)$/ { print $1 }'
 }
 
 # put_in_slot SERVICE SLOT ID...: from now on the proxy finds them under the slot's alias.
@@ -142,6 +186,12 @@ flip() {
 	proxy_flip "$1" "$2"
 }
 
+# publishing ID...: those that publish ports themselves.
+publishing() {
+	[ $# -eq 0 ] || docker inspect -f '{{.ID}} {{len .HostConfig.PortBindings}}' "$@" 2>/dev/null |
+		awk '$2 > 0 { print $1 }'
+}
+
 remove() {
 	# With -v: an anonymous volume belongs to its container alone and would stay for ever.
 	[ $# -eq 0 ] || docker rm -f -v "$@" >/dev/null 2>&1 || :
@@ -152,8 +202,9 @@ tail_of() {
 }
 
 # The file `next` says what an unfinished roll wants: it is written before anything is started and
-# removed when the host is settled again. Lines: release ID, deploy ID, phase NAME, and for each
-# service: service NAME ORDER SLOT PORT DRAIN REPLICAS PROBE[,PROBE]...
+# removed when the host is settled again. Lines: release ID, deploy ID, verb VERB, phase NAME, adopted -
+# (where something ran that no release of Headway's had brought), and for each service:
+# service NAME ORDER SLOT PORT DRAIN REPLICAS PROBE[,PROBE]...
 next_of() {
 	awk -v key="$1" '$1 == key { print $2; exit }' "$state/next" 2>/dev/null
 }

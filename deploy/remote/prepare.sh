@@ -49,15 +49,13 @@ receive() {
 	fi
 }
 
-# of_release WORD: the rest of the lines of `roll` that begin with WORD.
-of_release() {
-	sed -n "s/^$1 //p" "$state/releases/$release/roll"
-}
-
 make_ready() {
 	# shellcheck disable=SC2046 # one word for each image
 	pull "$1" $(of_release image) || return 1
-	if ! detail=$(docker network inspect "$network" 2>&1 || docker network create "$network" 2>&1 ||
+	# Internal, so that it never becomes a container's way out: a container that joins it while it runs
+	# would have its default route changed, and its published ports taken away for a moment.
+	if ! detail=$(docker network inspect "$network" 2>&1 ||
+		docker network create --internal "$network" 2>&1 ||
 		docker network inspect "$network" 2>&1); then
 		reason="could not create the network $network"
 		return 1
@@ -66,8 +64,15 @@ make_ready() {
 		reason="docker compose cannot read the release's compose file"
 		return 1
 	fi
-	others=$(of_release other | tr '\n' ' ')
-	[ -z "$others" ] || start_others
+	proxy_prepare
+	others=$(of_release other)
+	# shellcheck disable=SC2046 # one word for each id
+	if waiting_proxy && [ -n "$(publishing $(each_rolled containers | awk '{ print $1 }'))" ]; then
+		# Its ports are still taken, by what it is to stand before: see take_over.
+		others=$(printf '%s' "$others" | grep -vx "$proxy_service")
+	fi
+	# shellcheck disable=SC2086 # one word for each service
+	[ -z "$others" ] || start_others $others
 }
 
 # The proxy's snippet is not the release's but the host's: the running proxy has read it.
@@ -129,26 +134,27 @@ pull() {
 	detail=
 }
 
+# start_others SERVICE...: have those run that are not rolled.
 start_others() {
 	# --no-recreate: one whose configuration has changed is left alone, and the plan says so.
-	# shellcheck disable=SC2086 # one word for each service
-	if ! detail=$(compose_of "$release" up -d --no-recreate --no-build --pull never $others 2>&1); then
-		reason="docker compose could not start $others"
+	if ! detail=$(compose_of "$release" up -d --no-recreate --no-build --pull never "$@" 2>&1); then
+		reason="docker compose could not start $*"
 		return 1
 	fi
-	end=$(($(now) + healthy_deadline))
-	for service in $others; do
+	for service in "$@"; do
 		for id in $(containers "$service" | awk '{ print $1 }'); do
-			until ready "$id"; do
-				failing=$id
-				if unwell "$service" "$id" || [ "$(now)" -gt "$end" ]; then
-					: "${reason:=$service was not healthy within $((healthy_deadline / 100)) s}"
-					detail=$(tail_of "$id")
-					return 1
-				fi
-				sleep 0.2
-			done
+			ended_well "$id" && continue
+			if ! wait_ready "$service" "$id"; then
+				detail=$(tail_of "$id")
+				return 1
+			fi
 		done
 	done
 	detail=
+}
+
+# ended_well ID: it had one thing to do, and has done it.
+ended_well() {
+	[ "$(docker inspect -f '{{.State.Status}} {{.State.ExitCode}} {{.HostConfig.RestartPolicy.Name}}' "$1")" = \
+		"exited 0 no" ]
 }

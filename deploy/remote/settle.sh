@@ -12,12 +12,19 @@ settle() {
 		return 1
 	fi
 	case $(next_of phase) in
-	switched | settling) settle_next "$release" ;;
-	*)
+	settling) ;;
+	# A switch that was cut off may not have come to the flag, and one that failed took it back.
+	switched) each_service is_switched || set -- no ;;
+	*) set -- no ;;
+	esac
+	if [ "${1-}" = no ]; then
 		say failed reason "$release is not switched on this host"
 		return 1
-		;;
-	esac
+	fi
+	if ! settle_next "$release"; then
+		say failed reason "$reason" detail "$detail"
+		return 1
+	fi
 }
 
 # place: for a host that rolls nothing there is only what plain `docker compose` reads.
@@ -28,12 +35,18 @@ place() {
 	say settled
 }
 
+is_switched() {
+	[ "$2" = start-first ] || return 0
+	[ "$(live_slot "$1")" = "$3" ] && proxy_flip "$1" "$3"
+}
+
+# settle_next RELEASE: what `next` wants, which may be the end of another deploy's roll.
 settle_next() {
 	phase settling
-	each_service drain_service
+	each_service drain_service || return 1
 	promote "$1"
 	touch "$state/releases/$1"
-	journal settled
+	journal_next settled
 	rm -f "$state/next"
 	forget
 	say settled
@@ -42,6 +55,8 @@ settle_next() {
 drain_service() {
 	[ "$2" = start-first ] || return 0
 	old=$(other "$3")
+	# Whoever has typed `docker compose down` or `up` meanwhile: something must be left that serves.
+	have_in_slot "$(next_of release)" "$1" "$3" "$6" || return 1
 	began=$(now)
 	end=$((began + $5 * 100))
 	left=0

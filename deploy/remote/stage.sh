@@ -3,11 +3,16 @@
 # slot's alias. Nothing is sent to them yet.
 
 stage() {
-	finish_what_died || return 1
+	if ! finish_what_died || ! each_rolled reconcile; then
+		say failed reason "$reason" detail "$detail"
+		return 1
+	fi
 	{
 		echo "release $release"
 		echo "deploy $deploy"
+		echo "verb $verb"
 		echo "phase staging"
+		[ -n "$(current)" ] || [ -z "$(each_rolled containers)" ] || echo "adopted -"
 		of_release service | while read -r fields; do
 			# shellcheck disable=SC2086 # the fields are words
 			next_line $fields
@@ -17,9 +22,15 @@ stage() {
 		# The old version has served all the while, so the way back is to take away what came.
 		failed=$reason
 		said=$detail
-		undo_next
 		journal failed "$failed"
-		say failed reason "$failed" detail "$said" undone yes
+		undone=no
+		if undo_next; then
+			undone=yes
+			rm -f "$state/next"
+		else
+			said=$(printf '%s\n%s\n%s' "$said" "$reason" "$detail")
+		fi
+		say failed reason "$failed" detail "$said" undone $undone
 		return 1
 	fi
 	phase staged
@@ -32,6 +43,16 @@ next_line() {
 	echo "service $1 $2 $slot $3 $4 $5 $6"
 }
 
+# each_rolled FUNCTION: call it with the name of every service that the release replaces.
+each_rolled() {
+	while read -r word name order _ <&3; do
+		case $word/$order in service/st*-first)
+			"$1" "$name" "$order" || return 1
+			;;
+		esac
+	done 3<"$state/releases/$release/roll"
+}
+
 # finish_what_died: an earlier roll that was cut off is brought to its end first: forward when it was
 # settling already, else back.
 finish_what_died() {
@@ -42,7 +63,10 @@ finish_what_died() {
 			settle_next "$dead" || return 1
 		else
 			say said text "an earlier roll to $dead was cut off: taking it back"
-			undo_next
+			undo_next || return 1
+			# A roll of this very deploy that is sent again has not been reverted.
+			[ "$(next_of deploy)" = "$deploy" ] || journal_next reverted "it was cut off"
+			rm -f "$state/next"
 		fi
 	fi
 }
@@ -54,7 +78,6 @@ stage_service() {
 		return
 	fi
 	[ "$order" = start-first ] || return 0
-	reconcile "$name" "$slot"
 	hash=$(hash_of "$release" "$name")
 	if unchanged "$name" "$hash" "$replicas"; then
 		say said text "$name is the same already"
@@ -89,6 +112,11 @@ stage_service() {
 
 # run_once SERVICE: what others wait for until it has ended well runs with the new release first.
 run_once() {
+	if [ "$(containers "$1" | awk '{ print $3, $8 }')" = "exited $(hash_of "$release" "$1")" ] &&
+		[ "$(docker inspect -f '{{.State.ExitCode}}' "$(containers "$1" | awk '{ print $1 }')")" = 0 ]; then
+		say said text "$1 has run already"
+		return 0
+	fi
 	say said text "running $1"
 	# shellcheck disable=SC2046 # one word for each id
 	remove $(containers "$1" | awk '{ print $1 }')
@@ -129,7 +157,7 @@ unchanged() {
 right_image() {
 	name=$1
 	shift
-	ref=$(compose_of "$release" config --images "$name" 2>/dev/null | head -n 1)
+	ref=$(image_of "$release" "$name")
 	want=$(docker image inspect -f '{{.Id}}' "$ref" 2>/dev/null)
 	for id in "$@"; do
 		if [ "$(docker inspect -f '{{.Image}}' "$id")" != "$want" ]; then
@@ -139,15 +167,23 @@ right_image() {
 	done
 }
 
-# reconcile SERVICE IDLE-SLOT: leave exactly the live containers. The live ones are known by their
-# alias, never by their number or their name. Where none has it, somebody made them by hand (or it is
-# the first roll over a project that ran already), and what runs is taken as live.
+# reconcile SERVICE ORDER: what runs is in the live slot, and nothing else is there. Known by its alias,
+# never by its number or its name. What has none was made by hand, or ran before Headway came: it may
+# be what serves, so that it is taken as live too, and goes when the roll settles.
 reconcile() {
-	live=$(other "$2")
-	if [ -z "$(in_slot "$1" "$live")" ]; then
-		# shellcheck disable=SC2046 # one word for each id
-		put_in_slot "$1" "$live" $(containers "$1" | awk '$3 == "running" { print $1 }')
+	[ "$2" = start-first ] || return 0
+	live=$(live_slot "$1")
+	if [ -z "$(running_in "$1" "$live")" ] && [ -n "$(running_in "$1" "$(other "$live")")" ]; then
+		live=$(other "$live")
+		flip "$1" "$live"
 	fi
 	# shellcheck disable=SC2046 # one word for each id
+	if [ -n "$(running_in "$1" "$live")" ]; then
+		put_in_slot "$1" "$live" $(containers "$1" |
+			awk '$2 == "none" && $3 == "running" && $4 ~ /^(healthy|unchecked)$/ { print $1 }') || return 1
+	else
+		put_in_slot "$1" "$live" $(running_in "$1" none) || return 1
+	fi
+	# shellcheck disable=SC2046
 	remove $(containers "$1" | awk -v live="$live" '$2 != live || $3 == "created" || $3 == "dead" { print $1 }')
 }

@@ -3,22 +3,26 @@
 # containers are watched through the bake. What may not overlap is replaced here.
 
 switch() {
-	if [ "$(next_of release)" != "$release" ] || [ "$(next_of phase)" != staged ]; then
-		reason="$release is not staged on this host" detail=
-		say failed reason "$reason"
+	case $(next_of release)/$(next_of phase) in
+	# Switched already: the run that did it was cut off, and is sent again.
+	"$release"/staged | "$release"/switched) ;;
+	*)
+		say failed reason "$release is not staged on this host"
 		return 1
-	fi
+		;;
+	esac
 	# Before the flag: whoever finds `switched` looks at the flag to see how far it went.
 	phase switched
-	if each_service flip_service && say said text switched && each_service replace_service &&
-		each_service check_service && watch_bake; then
+	if each_service flip_service && take_over && say said text switched &&
+		each_service replace_service && each_service check_service && watch_bake; then
 		say switched
 		return 0
 	fi
 	failed=$reason
 	said=$(printf '%s\n%s' "$detail" "$([ -n "${failing-}" ] && tail_of "$failing")")
 	began=$(now)
-	each_service flip_service_back
+	switch_back
+	journal failed "$failed"
 	say failed reason "$failed" detail "$said" back "$(($(now) - began))"
 	return 1
 }
@@ -31,6 +35,33 @@ flip_service() {
 flip_service_back() {
 	[ "$2" = start-first ] || return 0
 	flip "$1" "$(other "$3")"
+}
+
+# take_over: where containers published their ports themselves before Headway came, its own proxy can
+# have the ports only when these have ended. It is the one gap there ever is.
+take_over() {
+	waiting_proxy || return 0
+	say said text "taking over the published ports"
+	each_service stop_publishing
+	if ! detail=$(compose_of "$release" up -d --no-recreate --no-build --pull never "$proxy_service" 2>&1); then
+		reason="docker compose could not start $proxy_service"
+		return 1
+	fi
+	# shellcheck disable=SC2046 # one word for each id
+	wait_ready "$proxy_service" $(containers "$proxy_service" | awk '{ print $1 }')
+}
+
+# waiting_proxy: Headway's own proxy belongs here, and does not run yet.
+waiting_proxy() {
+	[ "$proxy_service" = headway-proxy ] && of_release other | grep -qx "$proxy_service" &&
+		! containers "$proxy_service" | grep -q ' running '
+}
+
+stop_publishing() {
+	# shellcheck disable=SC2046 # one word for each id
+	set -- $(publishing $(containers "$1" | awk '{ print $1 }'))
+	[ $# -eq 0 ] || docker stop "$@" >/dev/null 2>&1
+	return 0
 }
 
 # The old containers go before the new ones come: two of these must never run at once.
@@ -56,10 +87,24 @@ replace_service() {
 	right_image "$name" "$@" && gate "$name" "$port" "$probes" "$@"
 }
 
+# check_service: all of the new containers run in their slot, whatever people do by hand meanwhile, and
+# the proxy's answers are right.
 check_service() {
 	failing=
-	[ "$2" = start-first ] && [ "$4" != - ] || return 0
-	probe_proxied "$4" "$7"
+	[ "$2" = start-first ] || return 0
+	ids=$(in_slot "$1" "$3")
+	for id in $ids; do
+		unwell "$1" "$id" && failing=$id && return 1
+	done
+	count=$(printf '%s' "$ids" | grep -c .)
+	if [ "$count" -lt "$6" ]; then
+		reason="$1 has $count of its $6 new containers" detail=
+		return 1
+	fi
+	[ "$4" = - ] || probe_proxied "$4" "$7" || {
+		failing=${ids%%[!0-9a-f]*}
+		return 1
+	}
 }
 
 # watch_bake: once a second, all new containers and every probe, until the bake is over.
@@ -75,7 +120,10 @@ watch_bake() {
 }
 
 new_ids() {
-	if [ "$2" = start-first ]; then in_slot "$1" "$3"; else containers "$1" | awk '{ print $1 }'; fi
+	case $2 in
+	start-first) in_slot "$1" "$3" ;;
+	stop-first) containers "$1" | awk '{ print $1 }' ;;
+	esac
 }
 
 remember_service() {
@@ -87,7 +135,7 @@ remember_service() {
 watch_service() {
 	for id in $(new_ids "$@"); do
 		then=${watched##* "$id"=}
-		still_well "$1" "${then%% *}" "$id" || return 1
+		still_well "$1" "${then%% *} " "$id" || return 1
 	done
 	check_service "$@"
 }

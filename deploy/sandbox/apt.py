@@ -58,8 +58,8 @@ def install(names: Sequence[str], *, trixie: bool, say: Callable[[str], None]) -
         NeedsPerson: apt failed.
     """
     wanted = [f"{name}/trixie" if trixie and "docker" in name else name for name in names]
-    origin = "Debian 13's packages, as those of Debian 12 are too old" if trixie else "packages"
-    say(f"installing {' '.join(wanted)} from the distribution's {origin}")
+    origin = "Debian 13, as Debian 12's are too old" if trixie else "the distribution"
+    say(f"installing {' '.join(wanted)} from {origin}")
     if trixie:
         add_trixie()
     apt("update")

@@ -76,16 +76,23 @@ def wait_ready(docker: Docker, machine: Machine) -> None:
     Raises:
         NeedsPerson: it does not; with the last lines of its log.
     """
-    deadline = time.monotonic() + READY_SECONDS
+    if not ready_within(docker, machine, READY_SECONDS):
+        log = docker("logs", "--tail", "20", machine.container)
+        raise NeedsPerson(
+            f"{machine.name} did not become ready within {READY_SECONDS:.0f} s.\n{log}",
+            state="The other machines are as they were made.",
+            mend=f"docker logs {machine.container}; `inv sandbox.up` tries again.",
+        )
+
+
+def ready_within(docker: Docker, machine: Machine, seconds: float) -> bool:
+    """Wait that long at most for the machine to do its work, and say whether it does."""
+    deadline = time.monotonic() + seconds
     while not answers(docker, machine):
         if time.monotonic() > deadline:
-            log = docker("logs", "--tail", "20", machine.container)
-            raise NeedsPerson(
-                f"{machine.name} did not become ready within {READY_SECONDS:.0f} s.\n{log}",
-                state="The other machines are as they were made.",
-                mend=f"docker logs {machine.container}; `inv sandbox.up` tries again.",
-            )
+            return False
         time.sleep(0.2)
+    return True
 
 
 def answers(docker: Docker, machine: Machine) -> bool:

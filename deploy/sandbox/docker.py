@@ -9,7 +9,7 @@ from pathlib import Path
 
 from deploy.errors import NeedsPerson
 
-TAIL = 30
+TAIL = 40
 """Lines of a failed command's output that are shown: enough for apt's or npm's whole complaint."""
 
 

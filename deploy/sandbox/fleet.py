@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING
 from deploy.errors import UsageError
 from deploy.sandbox import base, edge, images, provide
 from deploy.sandbox.apt import as_root
-from deploy.sandbox.containers import copy, create, network, present, wait_ready
+from deploy.sandbox.containers import (
+    copy,
+    create,
+    network,
+    present,
+    ready_within,
+    wait_ready,
+)
 from deploy.sandbox.converge import Changes, changes
 from deploy.sandbox.home import Home, public_key
 from deploy.sandbox.machines import (
@@ -36,6 +43,9 @@ Say = Callable[[str], None]
 
 AT_ONCE = 4
 """Containers that start, and images that build, at a time: two for each of two cores."""
+
+SETTLED_SECONDS = 10.0
+"""For a machine that is up already to answer, on a busy laptop."""
 
 EDGE = "headway-edge"
 EDGE_CONFIG = "usr/local/etc/haproxy/haproxy.cfg"
@@ -153,6 +163,10 @@ def bring_all(
             docker("unpause", name)
         elif name in (*change.create, *change.start):
             docker("start", name)
+        elif not ready_within(docker, machine, SETTLED_SECONDS):
+            # It ran already, and yet nobody answers: the engine's way to its ports may be gone.
+            say(f"{machine.name} runs and does not answer: starting it again")
+            docker("restart", name)
         wait_ready(docker, machine)
 
     coming = change.create + change.start + change.unpause

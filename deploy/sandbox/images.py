@@ -99,7 +99,7 @@ def tidy(docker: Docker, keep: Iterable[str]) -> None:
 
 def build_argv(folder: Path, image: str, arguments: dict[str, str]) -> list[str]:
     """The words after `docker` that build `folder` as `image`, with the secret `ca`."""
-    argv = ["build", "--quiet", "--label", f"{IMAGE_LABEL}=1", "--tag", image]
+    argv = ["build", "--tag", image, "--label", f"{IMAGE_LABEL}=1", "--progress", "plain"]
     bundle = ca_bundle()
     if bundle:
         argv += ["--secret", f"id=ca,src={bundle}"]

@@ -12,10 +12,14 @@ for daemon in dockerd:/var/run/docker.pid containerd:/var/run/docker/containerd/
     [ -f "$file" ] || continue
     pid=$(cat "$file")
     name=$(cat "/proc/$pid/comm" 2>/dev/null) || name=
+    # Killed, but its parent has not asked yet: still listed, but without a command line.
+    tr -d '\0' <"/proc/$pid/cmdline" 2>/dev/null | grep -q . || name=
     [ "$name" = "${daemon%%:*}" ] || rm -f "$file"
 done
 
 # It is there, and perhaps still on its way up.
 if [ -f /var/run/docker.pid ]; then exit 0; fi
 
-setsid dockerd </dev/null >>"$1" 2>&1 &
+# Traffic to a published port goes by iptables, and not through a proxy process for each port: such a
+# process stops for good when it runs out of file descriptors, and some machines don't give it many.
+setsid dockerd --userland-proxy=false </dev/null >>"$1" 2>&1 &

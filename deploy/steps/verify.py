@@ -32,7 +32,8 @@ class Verify:
         off = [f"{one.host}: {'; '.join(one.why)}" for one in plan.hosts if one.roll]
         if off:
             raise NeedsPerson("after the roll not all is as it should be", state="\n".join(off))
-        return f"{len(plan.hosts)} hosts on {plan.after}"
+        count = len(plan.hosts)
+        return f"{count} host{'s' if count > 1 else ''} on {plan.after}"
 
     def undo(self, say: Say) -> str:
         """Nothing: it only reads."""

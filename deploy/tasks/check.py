@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from invoke import Context, Exit, Task, task
+from invoke.exceptions import Exit
 
-from deploy.tasks.edge import guarded, situation
+from deploy.tasks.edge import Verb, situation, verb
+
+if TYPE_CHECKING:
+    from invoke.context import Context
 
 
-def make(root: Path, name: str) -> Task[Any]:
+def make(root: Path, name: str) -> Verb:
     """The task for one environment."""
 
-    @task(
+    @verb(
         name=name,
-        auto_shortflags=False,
+        doc=f"Look at everything that a deploy of {name} needs; nothing is changed.",
         help={
             "tag": "look for this image as well",
             "json": "print the faults as JSON",
         },
     )
-    @guarded
     def check(_c: Context, tag: str | None = None, json: bool = False) -> None:
         """Look at everything that a deploy needs; nothing is changed."""
         from deploy.examine import examine
@@ -33,7 +35,6 @@ def make(root: Path, name: str) -> Task[Any]:
         if faults:
             raise Exit(code=3)
 
-    check.__doc__ = f"Look at everything that a deploy of {name} needs; nothing is changed."
     return check
 
 

@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from invoke import Context, Task, task
-
-from deploy.tasks.edge import carry_out, guarded, situation
+from deploy.tasks.edge import Verb, carry_out, situation, verb
 
 if TYPE_CHECKING:
+    from invoke.context import Context
+
     from deploy.api import Intent
 
 
-def make(root: Path, name: str) -> Task[Any]:
+def make(root: Path, name: str) -> Verb:
     """The task for one environment."""
 
-    @task(
+    @verb(
         name=name,
-        auto_shortflags=False,
+        doc=f"Roll a release over {name}; put everything back when something fails.",
         help={
             "tag": "the image's tag; without it, the commit that is checked out",
             "yes": "do not ask, even before a terminal",
         },
     )
-    @guarded
     def deploy(_c: Context, tag: str | None = None, yes: bool = False) -> None:
         """Roll a release over the hosts, and put everything back when something fails."""
         from deploy.api import intend_deploy
@@ -33,7 +32,6 @@ def make(root: Path, name: str) -> Task[Any]:
         with situation(root, name) as one:
             carry_out(lambda: intend_deploy(one, tag, os.environ), None if yes else _sure)
 
-    deploy.__doc__ = f"Roll a release over {name}; put everything back when something fails."
     return deploy
 
 
@@ -43,4 +41,8 @@ def _sure(intent: Intent) -> bool:
     if intent.plan.empty:
         return True
     print(rendered(intent.plan))
-    return input("Go ahead? [y/N] ").strip().lower() in {"y", "yes"}
+    try:
+        answer = input("Go ahead? [y/N] ")
+    except EOFError:
+        return False
+    return answer.strip().lower() in {"y", "yes"}

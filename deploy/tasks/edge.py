@@ -7,11 +7,12 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from invoke import Exit
+from invoke.exceptions import Exit
+from invoke.tasks import Task
 
 from deploy.errors import HeadwayError
 
@@ -22,13 +23,56 @@ if TYPE_CHECKING:
     from deploy.situation import Situation
 
 
-def guarded(function: Callable[..., Any]) -> Callable[..., Any]:
+Body = Callable[..., None]
+"""What a task does: a function of Invoke's context and of the task's own arguments."""
+
+
+class Verb(Task[Body]):
+    """A task that is equal to itself alone.
+
+    Invoke compares tasks by their name and code, and all bodies here have the code of `guarded`: it
+    would take `check.staging` and `status.staging` in one line for the same task typed twice.
+    """
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    __hash__ = object.__hash__
+
+
+def verb(
+    *,
+    help: Mapping[str, str],
+    name: str | None = None,
+    doc: str | None = None,
+    iterable: Sequence[str] = (),
+) -> Callable[[Body], Verb]:
+    """Make a function a guarded task, with long flags alone.
+
+    Args:
+        help: argument → one line.
+        name: the task's name; None: the function's.
+        doc: what `--list` and `--help` say; None: the function's docstring.
+        iterable: arguments that may be given more than once.
+    """
+
+    def wrap(function: Body) -> Verb:
+        body = guarded(function)
+        body.__doc__ = doc or function.__doc__
+        return Verb(
+            body, name=name, auto_shortflags=False, help=dict(help), iterable=list(iterable)
+        )
+
+    return wrap
+
+
+def guarded(function: Body) -> Body:
     """Turn a HeadwayError into Invoke's Exit: a message for people, and the code of the design."""
 
     @functools.wraps(function)
-    def inner(*args: Any, **kwargs: Any) -> Any:
+    def inner(*args: Any, **kwargs: Any) -> None:
         try:
-            return function(*args, **kwargs)
+            function(*args, **kwargs)
         except HeadwayError as error:
             raise Exit(f"{error}\nexit {error.exit_code}", code=error.exit_code) from None
         except KeyboardInterrupt:

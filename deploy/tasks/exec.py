@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from invoke import Context, Exit, Task, task
+from invoke.exceptions import Exit
 
-from deploy.tasks.edge import guarded, situation
+from deploy.tasks.edge import Verb, situation, verb
 
 if TYPE_CHECKING:
+    from invoke.context import Context
+
     from deploy.remote.host import Host, Result
 
 
-def make(root: Path, name: str) -> Task[Any]:
+def make(root: Path, name: str) -> Verb:
     """The task for one environment."""
 
-    @task(
+    @verb(
         name=name,
-        auto_shortflags=False,
+        doc=f"Run one command in a service's container, or on the hosts of {name}.",
         iterable=["host"],
         help={
             "command": "the command, as one word for this shell: 'node -v'",
@@ -28,7 +30,6 @@ def make(root: Path, name: str) -> Task[Any]:
             "timeout": "seconds (300)",
         },
     )
-    @guarded
     def exec(
         _c: Context,
         command: str,
@@ -69,5 +70,4 @@ def make(root: Path, name: str) -> Task[Any]:
         if failed:
             raise Exit(code=5)
 
-    exec.__doc__ = f"Run one command in a service's container, or on the hosts of {name}."
     return exec

@@ -5,25 +5,24 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from invoke import Context, Task, task
-
-from deploy.tasks.edge import guarded, situation
+from deploy.tasks.edge import Verb, situation, verb
 
 if TYPE_CHECKING:
+    from invoke.context import Context
+
     from deploy.history import Entry
 
 
-def make(root: Path, name: str) -> Task[Any]:
+def make(root: Path, name: str) -> Verb:
     """The task for one environment."""
 
-    @task(
+    @verb(
         name=name,
-        auto_shortflags=False,
+        doc=f"Say what was deployed to {name}, by whom, and how it ended.",
         help={"json": "print it as JSON", "limit": "how many, the newest (20)"},
     )
-    @guarded
     def history(_c: Context, json: bool = False, limit: int = 20) -> None:
         """Say what was deployed."""
         from deploy.history import entries
@@ -32,7 +31,6 @@ def make(root: Path, name: str) -> Task[Any]:
             found = entries(one.gather())[-limit:]
         print(_as_json(found) if json else _rendered(found))
 
-    history.__doc__ = f"Say what was deployed to {name}, by whom, and how it ended."
     return history
 
 

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from invoke import Context, Task, task
+from invoke.exceptions import Exit
 
-from deploy.tasks.edge import guarded, situation
+from deploy.tasks.edge import Verb, situation, verb
 
 if TYPE_CHECKING:
-    from deploy.remote.host import Host
+    from invoke.context import Context
+
+    from deploy.remote.host import Host, Result
 
 
-def make(root: Path, name: str) -> Task[Any]:
+def make(root: Path, name: str) -> Verb:
     """The task for one environment."""
 
-    @task(
+    @verb(
         name=name,
-        auto_shortflags=False,
+        doc=f"Print the last lines of a service, from every host of {name} that runs it.",
         iterable=["host"],
         help={
             "service": "one service; without it, all of the application's",
@@ -28,7 +30,6 @@ def make(root: Path, name: str) -> Task[Any]:
             "since": "not older than this: 10m, 2h, or a time",
         },
     )
-    @guarded
     def logs(
         _c: Context,
         service: str = "",
@@ -37,6 +38,7 @@ def make(root: Path, name: str) -> Task[Any]:
         since: str = "",
     ) -> None:
         """Print the last lines of a service."""
+        from deploy.errors import HeadwayError
         from deploy.remote.pool import each
         from deploy.tasks.hosts import chosen
         from deploy.views.text import clean
@@ -53,13 +55,20 @@ def make(root: Path, name: str) -> Task[Any]:
             ]
             hosts = chosen(one, host or running)
 
-            def read(where: Host) -> str:
-                result = where.exec(["sh", "-c", command], timeout=60)
-                return (result.stdout + result.stderr).decode("utf-8", "replace")
+            def read(where: Host) -> Result:
+                return where.exec(["sh", "-c", command], timeout=60)
 
-            for where, text in each(hosts, read).items():
-                for line in clean(str(text)).splitlines():
+            failed = False
+            for where, found in each(hosts, read).items():
+                if isinstance(found, HeadwayError):
+                    failed = True
+                    print(f"{where}  ! {found}")
+                    continue
+                failed = failed or found.exit_code != 0
+                text = (found.stdout + found.stderr).decode("utf-8", "replace")
+                for line in clean(text).splitlines():
                     print(f"{where}  {line}")
+        if failed:
+            raise Exit(code=5)
 
-    logs.__doc__ = f"Print the last lines of a service, from every host of {name} that runs it."
     return logs

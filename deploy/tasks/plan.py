@@ -5,22 +5,24 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from invoke import Context, Exit, Task, task
+from invoke.exceptions import Exit
 
-from deploy.tasks.edge import guarded, situation
+from deploy.tasks.edge import Verb, situation, verb
 
 if TYPE_CHECKING:
+    from invoke.context import Context
+
     from deploy.plan import HostPlan, Plan
 
 
-def make(root: Path, name: str) -> Task[Any]:
+def make(root: Path, name: str) -> Verb:
     """The task for one environment."""
 
-    @task(
+    @verb(
         name=name,
-        auto_shortflags=False,
+        doc=f"Say what a deploy of {name} would do; nothing is changed.",
         help={
             "tag": "the image's tag; without it, the commit that is checked out",
             "json": "print the plan as JSON",
@@ -28,7 +30,6 @@ def make(root: Path, name: str) -> Task[Any]:
             "detailed-exit-code": "exit 10 when there is something to do",
         },
     )
-    @guarded
     def plan(
         _c: Context,
         tag: str | None = None,
@@ -49,7 +50,6 @@ def make(root: Path, name: str) -> Task[Any]:
         if detailed_exit_code and not intent.plan.empty:
             raise Exit(code=10)
 
-    plan.__doc__ = f"Say what a deploy of {name} would do; nothing is changed."
     return plan
 
 
@@ -65,7 +65,8 @@ def rendered(plan: Plan) -> str:
         f"{plan.app} · {plan.environment} · {before} → {plan.after}   {plan.commit[:7]}".rstrip()
     ]
     lines.append("")
-    width = max(len(host.host) for host in plan.hosts)
+    names = [*(["database"] if plan.migrations else []), *(host.host for host in plan.hosts)]
+    width = max(map(len, names))
     if plan.migrations:
         lines.append(f"  {'database':{width}}  migrations of the new image, before the first host")
     lines += [line for host in plan.hosts for line in _host(host, plan, width)]
@@ -75,8 +76,9 @@ def rendered(plan: Plan) -> str:
     else:
         order = " → ".join(", ".join(wave) for wave in plan.waves)
         lines.append(f"Order: {order} ({plan.strategy})")
+        flag = "--tag" if plan.verb == "deploy" else "--to"
         lines.append(
-            f"Nothing has been changed. inv {plan.verb}.{plan.environment} --tag {plan.after}"
+            f"Nothing has been changed. inv {plan.verb}.{plan.environment} {flag} {plan.after}"
         )
     return "\n".join(lines)
 

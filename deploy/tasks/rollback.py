@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from invoke import Context, Task, task
+from deploy.tasks.edge import Verb, carry_out, situation, verb
 
-from deploy.tasks.edge import carry_out, guarded, situation
+if TYPE_CHECKING:
+    from invoke.context import Context
 
 
-def make(root: Path, name: str) -> Task[Any]:
+def make(root: Path, name: str) -> Verb:
     """The task for one environment."""
 
-    @task(
+    @verb(
         name=name,
-        auto_shortflags=False,
+        doc=f"Take {name} back to the release before, on all hosts at once.",
         help={"to": "a tag or a release's id; without it, the last good release before this one"},
     )
-    @guarded
     def rollback(_c: Context, to: str | None = None) -> None:
         """Go back to an earlier release, on all hosts at once."""
         from deploy.api import intend_rollback
@@ -28,5 +28,4 @@ def make(root: Path, name: str) -> Task[Any]:
             # No question: whoever types this has thought about it already.
             carry_out(lambda: intend_rollback(one, to, os.environ))
 
-    rollback.__doc__ = f"Take {name} back to the release before, on all hosts at once."
     return rollback

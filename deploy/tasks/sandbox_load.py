@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from invoke import Context, Exit, task
+from invoke.exceptions import Exit
 
-from deploy.tasks.edge import guarded
+from deploy.tasks.edge import verb
+
+if TYPE_CHECKING:
+    from invoke.context import Context
 
 
-@task(
-    auto_shortflags=False,
+@verb(
     help={
         "url": "where to; on this machine only",
         "rate": "requests per second, of all kinds together",
@@ -19,7 +22,6 @@ from deploy.tasks.edge import guarded
         "out": "where the report goes as JSON",
     },
 )
-@guarded
 def load(
     _c: Context,
     url: str = "http://127.0.0.1:8080",

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
-from invoke import Context, task
+from deploy.tasks.edge import verb
 
-from deploy.tasks.edge import guarded
+if TYPE_CHECKING:
+    from invoke.context import Context
 
 
-@task
-@guarded
+@verb(help={})
 def schema(_c: Context) -> None:
     """Print the JSON Schema of a hosts file, for editors."""
     from deploy.settings import schema as of_hosts_file

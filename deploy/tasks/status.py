@@ -6,19 +6,22 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from invoke import Context, Task, task
-
-from deploy.tasks.edge import guarded, situation
+from deploy.tasks.edge import Verb, situation, verb
 
 if TYPE_CHECKING:
+    from invoke.context import Context
+
     from deploy.facts import HostFacts
 
 
-def make(root: Path, name: str) -> Task[Any]:
+def make(root: Path, name: str) -> Verb:
     """The task for one environment."""
 
-    @task(name=name, auto_shortflags=False, help={"json": "print it as JSON"})
-    @guarded
+    @verb(
+        name=name,
+        doc=f"Say what runs where in {name}, since when, and what has drifted.",
+        help={"json": "print it as JSON"},
+    )
     def status(_c: Context, json: bool = False) -> None:
         """Say what runs where."""
         with situation(root, name) as one:
@@ -26,7 +29,6 @@ def make(root: Path, name: str) -> Task[Any]:
         rows = {host: _row(host_facts) for host, host_facts in facts.items()}
         print(_as_json(rows) if json else _rendered(one.environment.app, name, rows))
 
-    status.__doc__ = f"Say what runs where in {name}, since when, and what has drifted."
     return status
 
 

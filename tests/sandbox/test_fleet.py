@@ -84,6 +84,17 @@ def test_a_port_that_is_taken_is_refused_before_anything_changes(home):
     assert containers() == before
 
 
+def test_a_vps_that_was_killed_comes_back_as_itself(home):
+    before = containers()
+    docker = provide.running()
+    docker("kill", "headway-worker-1")
+    assert ssh(home, 22101, "true").returncode == 255
+    fleet.up()
+    assert containers() == before
+    answer = ssh(home, 22101, "docker info --format '{{.ServerVersion}}'")
+    assert answer.returncode == 0, answer.stderr
+
+
 @pytest.mark.parametrize("hosts", [0, 41])
 def test_too_few_or_too_many_hosts(hosts):
     with pytest.raises(UsageError, match="1 to 40"):

@@ -36,7 +36,7 @@ DETAIL = 120
 CALLS = {
     Kind.GET: ("GET", "/"),
     Kind.POST: ("POST", "/echo"),
-    Kind.FRESH: ("GET", "/healthz"),
+    Kind.FRESH: ("GET", "/slow?ms=0"),
     Kind.SLOW: ("POST", "/slow?ms=2000"),
 }
 

@@ -25,7 +25,7 @@ class Kind(StrEnum):
     POST = "post"
     """`POST /echo`, answered by the length that arrived, kept alive; never sent twice."""
     FRESH = "fresh"
-    """`GET /healthz` on a connection of its own, with `Connection: close`."""
+    """`GET /slow?ms=0` on a connection of its own, with `Connection: close`."""
     SLOW = "slow"
     """`POST /slow?ms=2000` with a body, kept alive: what is in flight when a host is switched."""
     OPEN = "open"

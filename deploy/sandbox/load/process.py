@@ -56,7 +56,7 @@ def run(
         UsageError: aiohttp is not installed.
     """
     require_aiohttp()
-    from deploy.sandbox.load.generator import generate  # noqa: PLC0415 (aiohttp is heavy)
+    from deploy.sandbox.load.generator import generate
 
     async def generate_until_signal() -> LoadReport:
         stop = asyncio.Event()

@@ -12,8 +12,8 @@ export function openDatabase(url: string) {
   const pool = new pg.Pool({
     connectionString: url,
     max: CONNECTIONS,
-    connectionTimeoutMillis: 5_000,
-    query_timeout: 10_000,
+    connectionTimeoutMillis: 15_000,
+    query_timeout: 20_000,
     application_name: "shop",
   });
   // Without a listener, a server that closes an idle connection would end this process.

@@ -1,0 +1,229 @@
+"""Arrows that are killed at any of their changes: the site serves, and the next roll converges."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+
+import pytest
+
+from deploy.errors import HeadwayError
+from deploy.remote.arrows import ArrowFailed
+
+from .conftest import SERVICES, WEB, MakeProject
+from .project import Died, Project
+from .visitor import Visitor
+
+pytestmark = pytest.mark.fleet
+
+MOST = 40
+"""More changes than any arrow makes; that none of them is left out is asserted."""
+
+
+def cut_short(project: Project, arrow: str, replicas: int = 1) -> int:
+    """Kill an arrow at its first change, at its second, …; return how many it makes.
+
+    Before each, the host is settled; after each, another release is rolled over what is left.
+    """
+    versions = itertools.cycle(["v1", "v2", "v3"])
+    settled = project.release(next(versions))
+    project.roll(settled)
+    with Visitor(project.port) as visitor:
+        for at in range(1, MOST):
+            cut = project.release(next(versions), N=str(at))
+            project.deliver(cut)
+            for before in ("stage", "switch", "settle"):
+                if before == arrow or (arrow == "abandon" and before == "settle"):
+                    break
+                project.send(before, cut)
+            try:
+                project.send(arrow, cut, dies_at=at)
+            except Died:
+                pass
+            else:
+                return at - 1
+            assert visitor.ask() in {settled.release.tag, cut.release.tag}
+            settled = project.release(next(versions), N=str(at))
+            project.roll(settled)
+            project.assert_settled(settled, replicas=replicas)
+            assert visitor.ask() == settled.release.tag
+            assert visitor.failures == [], at
+    raise AssertionError(f"{arrow} makes more than {MOST} changes")
+
+
+@pytest.mark.parametrize(
+    ("arrow", "changes"),
+    [("stage", 5), ("switch", 1), ("settle", 10), ("abandon", 2)],
+)
+def test_whatever_kills_an_arrow_the_next_roll_converges(
+    project: Project, arrow: str, changes: int
+) -> None:
+    assert cut_short(project, arrow) >= changes
+
+
+def test_with_two_replicas(make: MakeProject) -> None:
+    project = make(
+        WEB.replace("stop_grace_period", "deploy: {replicas: 2}\n    stop_grace_period")
+    )
+    assert cut_short(project, "stage", replicas=2) >= 7
+
+
+@pytest.mark.parametrize("arrow", ["stage", "switch", "settle", "abandon"])
+def test_the_same_token_again_after_a_kill_finishes_it(project: Project, arrow: str) -> None:
+    """What the laptop does when the host has come back: it sends the same again."""
+    v1, v2 = project.release("v1"), project.release("v2")
+    project.roll(v1)
+    project.deliver(v2)
+    steps = {
+        "stage": ["stage"],
+        "switch": ["stage", "switch"],
+        "settle": ["stage", "switch", "settle"],
+        "abandon": ["stage", "switch", "abandon"],
+    }[arrow]
+    with Visitor(project.port) as visitor:
+        for step in steps[:-1]:
+            project.send(step, v2)
+        at = {"stage": 5, "switch": 1, "settle": 5, "abandon": 2}[arrow]
+        with pytest.raises(Died):
+            project.send(arrow, v2, token="again", dies_at=at)
+        assert project.send(arrow, v2, token="again").last("failed") is None
+        left = {"stage": ["switch", "settle"], "switch": ["settle"]}.get(arrow, [])
+        for step in left:
+            project.send(step, v2)
+    project.assert_settled(v1 if arrow == "abandon" else v2)
+    assert visitor.failures == []
+    what = "reverted" if arrow == "abandon" else "settled"
+    assert project.journal()[1:] == [(v2.id, "deploy", what)]
+
+
+def test_the_same_token_twice_does_it_once(project: Project) -> None:
+    v1, v2 = project.release("v1"), project.release("v2")
+    project.roll(v1)
+    project.deliver(v2)
+    first = project.send("stage", v2, token="once")
+    staged = project.ids()
+    again = project.send("stage", v2, token="once")
+    assert again.events == first.events
+    assert project.ids() == staged
+    bad = project.release("v3", BEHAVIOUR="exit")
+    project.deliver(bad)
+    reasons = []
+    for _ in range(2):
+        with pytest.raises(ArrowFailed) as caught:
+            project.send("stage", bad, token="twice")
+        reasons.append((caught.value.reason, caught.value.detail))
+    assert reasons[0] == reasons[1]
+    assert project.journal()[1:] == [(v2.id, "deploy", "reverted"), (bad.id, "deploy", "failed")]
+
+
+def test_two_scripts_at_once_go_one_after_the_other(project: Project) -> None:
+    v1, v2 = project.release("v1"), project.release("v2")
+    project.roll(v1)
+    project.deliver(v2)
+    ended: list[tuple[str, float]] = []
+
+    def run(name: str, arrow: str) -> None:
+        project.send(arrow, v2)
+        ended.append((name, time.monotonic()))
+
+    first = threading.Thread(target=run, args=("first", "stage"))
+    first.start()
+    time.sleep(0.4)
+    run("second", "switch")  # would fail if it did not wait: nothing is staged yet
+    first.join()
+    assert [name for name, _ in ended] == ["first", "second"]
+    project.send("settle", v2)
+    project.assert_settled(v2)
+
+
+def test_one_that_waits_too_long_says_so(project: Project) -> None:
+    v1, v2 = project.release("v1"), project.release("v2", BEHAVIOUR="sick")
+    project.roll(v1)
+    project.deliver(v2)
+    slow = threading.Thread(
+        target=lambda: pytest.raises(ArrowFailed, project.send, "stage", v2, healthy_deadline="400")
+    )
+    slow.start()
+    time.sleep(0.4)
+    with pytest.raises(ArrowFailed, match="another script of Headway has been working on this host"):
+        project.send("abandon", v1, lock_wait="1")
+    slow.join()
+    project.assert_settled(v1)
+
+
+def test_an_arrow_that_is_ended_at_its_deadline_says_so(project: Project) -> None:
+    v1, v2 = project.release("v1"), project.release("v2", BEHAVIOUR="sick")
+    project.roll(v1)
+    project.deliver(v2)
+    with pytest.raises(HeadwayError, match="ended at its deadline on the host"):
+        project.send("stage", v2, timeout=1.5)
+    assert project.next() == "staging"
+    project.send("abandon", v2)
+    project.assert_settled(v1)
+
+
+def test_a_settle_that_was_cut_is_finished_by_a_stage_of_another_release(project: Project) -> None:
+    v1, v2, v3 = (project.release(tag) for tag in ("v1", "v2", "v3"))
+    project.roll(v1)
+    project.deliver(v2)
+    project.send("stage", v2)
+    project.send("switch", v2)
+    with pytest.raises(Died):
+        project.send("settle", v2, dies_at=3)
+    assert project.next() == "settling"
+    with pytest.raises(ArrowFailed, match="the way on is to settle"):
+        project.send("abandon", v2)
+    project.deliver(v3)
+    report = project.send("stage", v3)
+    assert f"an earlier roll to {v2.id} was cut off while it settled: finishing it" in [
+        one["text"] for one in report.all("said")
+    ]
+    assert project.facts().release == v2.id
+    assert project.journal() == [
+        (v1.id, "deploy", "settled"),
+        (v2.id, "deploy", "settled"),
+    ]
+    project.send("switch", v3)
+    project.send("settle", v3)
+    project.assert_settled(v3)
+
+
+def test_a_switch_that_never_came_to_the_flag_is_not_settled(project: Project) -> None:
+    v1, v2 = project.release("v1"), project.release("v2")
+    project.roll(v1)
+    project.deliver(v2)
+    project.send("stage", v2)
+    live = project.live()
+    with pytest.raises(Died):
+        project.send("switch", v2, dies_at=2)  # the flag goes by rm: from green to blue
+    assert (project.next(), project.live()) == ("switched", live)
+    with pytest.raises(ArrowFailed, match="is not switched on this host"):
+        project.send("settle", v2)
+    project.send("switch", v2)
+    project.send("settle", v2)
+    project.assert_settled(v2)
+
+
+def test_a_worker_cut_while_it_is_replaced(make: MakeProject) -> None:
+    project = make(
+        WEB.replace("  web:", "  worker:").replace('ports: ["127.0.0.1:PORT:3000"]', "command: node app.mjs"),
+        "worker: {}",
+    )
+    releases = itertools.cycle([project.release(tag) for tag in ("v1", "v2", "v3")])
+    project.roll(next(releases))
+    for at in range(1, MOST):
+        cut = next(releases)
+        project.deliver(cut)
+        project.send("stage", cut)
+        try:
+            project.send("switch", cut, dies_at=at)
+        except Died:
+            following = next(releases)
+            project.roll(following)
+            assert [(box.status, box.version) for box in project.boxes("worker")] == [
+                ("running", following.release.tag)
+            ]
+        else:
+            assert at >= 4
+            break

@@ -1,0 +1,265 @@
+"""HAProxy in the team's own compose file, under traffic, through restarts, and misused."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from deploy.compose.placement import Rolled
+from deploy.proxy import haproxy
+from deploy.remote.arrows import ArrowFailed
+from deploy.sandbox.images import OFFERED
+from deploy.sandbox.load import LoadReport, running
+
+from .conftest import SERVICES, WEB, MakeProject
+from .project import Project, docker
+from .visitor import Visitor
+
+pytestmark = pytest.mark.fleet
+
+OWN = """\
+global
+	log stdout format raw local0
+
+defaults
+	mode http
+	timeout connect 5s
+	timeout client 60s
+	timeout server 60s
+	timeout tunnel 1h
+
+frontend site
+	bind :80
+	option forwardfor
+	default_backend web
+"""
+"""The team's own configuration."""
+
+COMPOSE = f"""\
+{WEB.replace('    ports: ["127.0.0.1:PORT:3000"]', "    # REPLICAS")}
+  proxy:
+    image: {OFFERED["haproxy"]}
+    command: ["haproxy", "-W", "-db", "-f", "/usr/local/etc/haproxy/haproxy.cfg", "-f", "/etc/headway"]
+    ports: ["127.0.0.1:PORT:80"]
+    volumes: ["./haproxy.cfg:/usr/local/etc/haproxy/haproxy.cfg:ro"]
+    restart: unless-stopped
+"""
+
+
+def behind_haproxy(make: MakeProject, compose: str = COMPOSE) -> Project:
+    project = make(compose, SERVICES, "proxy: {kind: haproxy, service: proxy}")
+    (project.repository / "haproxy.cfg").write_text(OWN)
+    return project
+
+
+def restart_proxy(project: Project) -> None:
+    """With the signal that ends it at once, whatever is in flight."""
+    project.compose("kill", "-s", "KILL", "proxy")
+    project.compose("up", "-d", "--wait", "proxy")
+
+
+def wait_for(project: Project, version: str) -> None:
+    """HAProxy has started, found its servers, and `version` answers."""
+    end = time.monotonic() + 15
+    while True:
+        try:
+            assert Visitor(project.port).ask() == version
+        except Exception:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.2)
+        else:
+            return
+
+
+def test_rolls_under_traffic_lose_nothing(make: MakeProject) -> None:
+    project = behind_haproxy(make)
+    v1, v2, v3 = (project.release(tag) for tag in ("v1", "v2", "v3"))
+    bad = project.release("v2", BEHAVIOUR="sick=4000")
+    project.roll(v1)
+    quiet: list[tuple[float, float]] = []
+    with running(f"http://127.0.0.1:{project.port}", rate=200, websockets=10) as load:
+        for release in (v2, v3):
+            project.deliver(release)
+            with until_switched(quiet):
+                project.send("stage", release)
+                project.send("switch", release, bake="200")
+            project.send("settle", release)
+            project.assert_settled(release)
+        project.deliver(bad)
+        with until_switched(quiet):
+            project.send("stage", bad)
+            with pytest.raises(ArrowFailed):
+                project.send("switch", bad, bake="1500")
+        project.send("abandon", bad)
+        project.assert_settled(v3)
+    report = load.report
+    assert report.failed == 0, report.examples
+    assert report.requests > 2000
+    assert set(report.versions) == {"v1", "v2", "v3"}
+    assert closed_within(report, quiet) == []
+
+
+@contextmanager
+def until_switched(quiet: list[tuple[float, float]]) -> Iterator[None]:
+    """Note from when until when no websocket may be closed."""
+    began = time.time()
+    yield
+    quiet.append((began, time.time()))
+
+
+def closed_within(report: LoadReport, quiet: list[tuple[float, float]]) -> list[float]:
+    times = [report.started + closed.at for closed in report.closed]
+    return [at for at in times for began, ended in quiet if began <= at <= ended]
+
+
+def test_a_restart_finds_the_live_slot(make: MakeProject) -> None:
+    project = behind_haproxy(make)
+    for release in (project.release("v1"), project.release("v2")):  # green, then blue
+        project.roll(release)
+        restart_proxy(project)
+        wait_for(project, release.release.tag)
+        answers = {Visitor(project.port).ask() for _ in range(20)}
+        assert answers == {release.release.tag}
+        live = project.live()
+        assert (project.dir / ".headway/proxy/slots.map").read_text() == f"web {live}\n"
+
+
+def test_a_restart_while_two_slots_run_finds_the_live_one(make: MakeProject) -> None:
+    project = behind_haproxy(make)
+    v1, v2 = project.release("v1"), project.release("v2")
+    project.roll(v1)
+    project.deliver(v2)
+    for arrow, answers in (("stage", "v1"), ("switch", "v2")):
+        project.send(arrow, v2)
+        restart_proxy(project)
+        wait_for(project, answers)
+        assert {Visitor(project.port).ask() for _ in range(20)} == {answers}
+    project.send("settle", v2)
+    project.assert_settled(v2)
+
+
+def test_two_replicas(make: MakeProject) -> None:
+    project = behind_haproxy(make, COMPOSE.replace("# REPLICAS", "deploy: {replicas: 2}"))
+    v1, v2 = project.release("v1"), project.release("v2")
+    project.roll(v1)
+    with Visitor(project.port) as visitor:
+        project.roll(v2)
+    project.assert_settled(v2, replicas=2)
+    assert visitor.failures == []
+    stat = runtime(project, "show stat web 4 -1")
+    total = {row[1]: int(row[7]) for row in (line.split(",") for line in stat.splitlines()) if len(row) > 8 and row[1] in {"blue1", "blue2"}}
+    for _ in range(30):
+        visitor.ask()
+    stat = runtime(project, "show stat web 4 -1")
+    grown = {
+        row[1]: int(row[7]) - total[row[1]]
+        for row in (line.split(",") for line in stat.splitlines())
+        if len(row) > 8 and row[1] in total
+    }
+    assert sum(grown.values()) == 30
+    assert min(grown.values()) > 0
+
+
+def runtime(project: Project, command: str) -> str:
+    (proxy,) = [box.id for box in project.boxes("proxy")]
+    return docker(
+        "exec", proxy, "bash", "-c",
+        f"exec 3<>/dev/tcp/127.0.0.1/9999; echo '{command}' >&3; cat <&3",
+    )
+
+
+def test_the_other_slot_answers_when_the_live_one_dies(make: MakeProject) -> None:
+    project = behind_haproxy(make)
+    v1, v2 = project.release("v1"), project.release("v2")
+    project.roll(v1)
+    project.deliver(v2)
+    project.send("stage", v2)
+    project.send("switch", v2)
+    (new,) = [box.id for box in project.boxes() if box.version == "v2"]
+    with Visitor(project.port) as visitor:
+        time.sleep(0.5)
+        docker("kill", new)
+        time.sleep(4)
+    assert visitor.failures == []
+    assert visitor.answers["v1"] > 0
+    project.send("abandon", v2)
+    project.assert_settled(v1)
+
+
+def test_what_a_person_made_by_hand_answers(make: MakeProject) -> None:
+    project = behind_haproxy(make)
+    v1 = project.release("v1")
+    project.roll(v1)
+    project.compose("up", "-d", "--force-recreate", "web")
+    wait_for(project, "v1")
+    project.roll(project.release("v2"))
+    wait_for(project, "v2")
+
+
+def test_a_cut_between_flag_and_map_is_put_right(make: MakeProject) -> None:
+    project = behind_haproxy(make)
+    v1, v2 = project.release("v1"), project.release("v2")
+    project.roll(v1)
+    project.deliver(v2)
+    project.send("stage", v2)
+    (project.dir / "slots" / "web.green").unlink()
+    next_file = project.dir / ".headway" / "next"
+    next_file.write_text(next_file.read_text().replace("phase staged", "phase switched"))
+    with Visitor(project.port) as visitor:
+        assert visitor.ask() == "v1"
+        project.send("settle", v2)
+        assert visitor.ask() == "v2"
+    assert visitor.failures == []
+    project.assert_settled(v2)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        (("backend web", "backend site"), "HAProxy did not take the slot"),
+        (("127.0.0.1:9999", "127.0.0.1:9998"), "HAProxy did not take the slot"),
+    ],
+)
+def test_a_haproxy_that_cannot_be_switched_is_not(
+    make: MakeProject, monkeypatch: pytest.MonkeyPatch, wrong: tuple[str, str], reason: str
+) -> None:
+    project = behind_haproxy(make)
+    v1 = project.release("v1")
+    monkeypatch.setattr(haproxy, "_SHARED", haproxy._SHARED.replace(*wrong))
+    if wrong[0] == "backend web":
+        monkeypatch.setattr(haproxy, "_BACKEND", haproxy._BACKEND.replace("backend {name}", "backend other"))
+        (project.repository / "haproxy.cfg").write_text(OWN.replace("default_backend web", "default_backend other"))
+    project.deliver(v1)
+    project.send("stage", v1)
+    with pytest.raises(ArrowFailed, match="HAProxy"):
+        project.send("switch", v1)
+    project.send("abandon", v1)
+    assert project.next() == ""
+    assert reason
+
+
+def one(replicas: int) -> Rolled:
+    return Rolled("web", "start-first", 3000, 30, replicas)
+
+
+def test_the_backend_of_one_container() -> None:
+    assert haproxy.snippets([one(1)])["web.cfg"] == """\
+# Written by Headway.
+backend web
+	use-server %[str(web),map(/etc/headway/slots.map,blue)]1 if TRUE
+	option redispatch 1
+	default-server resolvers headway init-addr none check inter 1s fastinter 200ms fall 2 rise 1
+	server-template blue 1 web-blue:3000
+	server-template green 1 web-green:3000
+	server-template other 1 web:3000 backup
+"""
+
+
+def test_the_backend_of_two_containers() -> None:
+    text = haproxy.backend(one(2))
+    assert "use-server %[str(web),map(/etc/headway/slots.map,blue)]%[rand(2),add(1)] if TRUE" in text
+    assert "server-template green 2 web-green:3000" in text

@@ -1,0 +1,155 @@
+"""A roll as it should go, and what plain Compose makes of it afterwards."""
+
+from __future__ import annotations
+
+import pytest
+
+from deploy.sandbox.images import OFFERED
+
+from .conftest import SERVICES, WEB, MakeProject
+from .project import Project, docker, service
+from .visitor import Visitor
+
+pytestmark = pytest.mark.fleet
+
+
+def test_first_deploy_then_a_roll(project: Project) -> None:
+    v1, v2 = project.release("v1"), project.release("v2")
+    project.roll(v1)
+    project.assert_settled(v1)
+    assert project.live() == "green"
+    with Visitor(project.port) as visitor:
+        project.roll(v2)
+    project.assert_settled(v2)
+    assert project.live() == "blue"
+    assert visitor.failures == []
+    assert visitor.answers["v1"] > 0
+    assert visitor.ask() == "v2"
+    assert project.journal() == [(v1.id, "deploy", "settled"), (v2.id, "deploy", "settled")]
+
+
+def test_what_is_there_between_the_arrows(project: Project) -> None:
+    v1, v2 = project.release("v1"), project.release("v2")
+    project.roll(v1)
+    before = (project.dir / ".env").read_text()
+    project.deliver(v2)
+    project.send("stage", v2)
+    assert [(box.slot, box.version) for box in project.boxes()] == [("blue", "v2"), ("green", "v1")]
+    assert (project.next(), project.live()) == ("staged", "green")
+    project.send("switch", v2)
+    assert [(box.slot, box.version) for box in project.boxes()] == [("blue", "v2"), ("green", "v1")]
+    assert (project.next(), project.live()) == ("switched", "blue")
+    assert (project.dir / ".env").read_text() == before
+    assert project.facts().unfinished is not None
+    project.send("settle", v2)
+    project.assert_settled(v2)
+
+
+EVERYTHING = f"""\
+services:
+  web:
+{service(ports='["127.0.0.1:PORT:3000"]', env_file=".env", deploy="{replicas: 2}")}
+    depends_on: {{prepare: {{condition: service_completed_successfully}}, cache: {{condition: service_started}}}}
+  prepare:
+    image: ${{APP_IMAGE:?}}
+    command: ["bash", "-c", "echo prepared; exit 0"]
+    environment: {{BEHAVIOUR: "${{BEHAVIOUR:-}}"}}
+  worker:
+{service(command='["node", "app.mjs"]', env_file="[.env]")}
+  cache:
+    image: {OFFERED["node"]}
+    command: ["sleep", "infinity"]
+    stop_grace_period: 0s
+"""
+
+
+def test_compose_up_changes_nothing_afterwards(make: MakeProject) -> None:
+    """With env_file, two replicas, a one-shot dependency, a worker, and Headway's own Caddy."""
+    project = make(EVERYTHING, SERVICES + "worker: {}\n", None)
+    for release in (project.release("v1"), project.release("v2", EXTRA="a 'b' $c")):
+        project.roll(release)
+        project.assert_settled(release, replicas=2)
+        project.assert_settled(release, of="worker")
+        before = project.ids()
+        assert len(before) == 2 + 1 + 1 + 1 + 1
+        project.compose("up", "-d")
+        assert project.ids() == before
+        project.assert_settled(release, replicas=2)
+
+
+def test_the_same_release_again_restarts_nothing(make: MakeProject) -> None:
+    project = make(EVERYTHING, SERVICES + "worker: {}\n", None)
+    v1 = project.release("v1")
+    project.roll(v1)
+    before = {box.id: docker("inspect", "-f", "{{.State.StartedAt}}", box.id) for box in project.boxes("")}
+    live = project.live()
+    project.roll(v1)
+    project.assert_settled(v1, replicas=2)
+    after = {box.id: docker("inspect", "-f", "{{.State.StartedAt}}", box.id) for box in project.boxes("")}
+    assert after == before
+    assert project.live() == live
+
+
+def test_only_the_service_that_differs_is_rolled(make: MakeProject) -> None:
+    two = f"{WEB}  api:\n{service()}\n    command: [node, app.mjs, '${{API:-1}}']\n"
+    project = make(two, SERVICES + "api: {port: 3000, health: /healthz, drain: 5s}\n", None)
+    one, other = project.release("v1"), project.release("v1", API="2")
+    project.roll(one)
+    web, api = project.boxes("web"), project.boxes("api")
+    project.roll(other)
+    project.assert_settled(other, of="web")
+    project.assert_settled(other, of="api")
+    assert project.boxes("web")[0].id == web[0].id
+    assert project.boxes("api")[0].id != api[0].id
+
+
+def test_a_deaf_container_is_killed_with_a_warning(project: Project) -> None:
+    v1, v2 = project.release("v1", BEHAVIOUR="deaf"), project.release("v2")
+    project.roll(v1)
+    project.deliver(v2)
+    project.send("stage", v2)
+    project.send("switch", v2)
+    report = project.send("settle", v2)
+    assert [one["text"] for one in report.all("warned")] == [
+        "web did not end by itself when it was asked to (SIGTERM) and was killed"
+    ]
+    project.assert_settled(v2)
+
+
+def test_requests_that_outlive_the_drain_are_counted(make: MakeProject) -> None:
+    project = make(WEB, SERVICES.replace("drain: 5s", "drain: 1s"))
+    v1, v2 = project.release("v1"), project.release("v2")
+    project.roll(v1)
+    project.deliver(v2)
+    project.send("stage", v2)
+    import http.client
+
+    slow = http.client.HTTPConnection("127.0.0.1", project.port)
+    slow.request("POST", "/slow?ms=20000", body="x")
+    import time
+
+    time.sleep(0.3)
+    project.send("switch", v2)
+    report = project.send("settle", v2)
+    assert [one["text"] for one in report.all("warned")] == [
+        "web: 1 requests were still open after 1 s and are cut"
+    ]
+    slow.close()
+
+
+def test_old_releases_and_their_images_go(make: MakeProject) -> None:
+    project = make()
+    given = []
+    for number in range(3):
+        image = f"{project.name}:{number}"
+        docker("build", "-q", "-t", image, "-", stdin=f"FROM hw-test/app:v1\nENV N={number}\n")
+        given.append(project.release("v1", image=image, N=str(number)))
+        project.deliver(given[-1])
+        for arrow in ("stage", "switch", "settle"):
+            project.send(arrow, given[-1], keep="2")
+    kept = {path.name for path in (project.dir / ".headway" / "releases").iterdir()}
+    assert kept == {one.id for one in given[1:]}
+    assert docker("image", "ls", "-q", f"{project.name}:0") == ""
+    assert docker("image", "ls", "-q", f"{project.name}:1") != ""
+    for number in (1, 2):
+        docker("image", "rm", "-f", f"{project.name}:{number}")

@@ -1,0 +1,1 @@
+"""Migrations: the folder, the rows, and a real server."""

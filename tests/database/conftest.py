@@ -1,0 +1,79 @@
+"""A real PostgreSQL in a container of this machine's engine, found by its Compose labels."""
+
+from __future__ import annotations
+
+import secrets
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from deploy.database.postgres import Postgres
+from deploy.errors import HostError
+from tests.localhost import LocalHost
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+IMAGE = "localhost:5050/postgres:17"
+
+
+def docker(*words: str, stdin: bytes = b"") -> str:
+    done = subprocess.run(
+        ["docker", *words], input=stdin, capture_output=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout.decode().strip()
+
+
+def have(image: str) -> str:
+    """The sandbox makes its images; they are here if it was ever up."""
+    if not docker("image", "ls", "-q", image):
+        from deploy.sandbox import fleet
+
+        fleet.up()
+    return image
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    """The project of a running server, whose service is `database`."""
+    name = f"headway-test-{secrets.token_hex(4)}"
+    docker(
+        *("run", "--detach", "--name", name),
+        *("--label", f"com.docker.compose.project={name}"),
+        *("--label", "com.docker.compose.service=database"),
+        *("--tmpfs", "/var/lib/postgresql/data"),
+        *("-e", "POSTGRES_PASSWORD=x", "-e", "POSTGRES_USER=shop"),
+        have(IMAGE),
+    )
+    try:
+        yield name
+    finally:
+        docker("rm", "--force", "--volumes", name)
+
+
+@pytest.fixture
+def postgres(server: str) -> Postgres:
+    """An empty database: what an earlier test left is dropped."""
+    found = Postgres(LocalHost("db-1"), server, "database")
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            asked(found, "drop schema if exists drizzle cascade; drop schema public cascade;")
+            asked(found, "create schema public")
+            return found
+        except HostError:
+            assert time.monotonic() < deadline, docker("logs", server)
+            time.sleep(0.3)
+
+
+def asked(postgres: Postgres, sql: str) -> list[str]:
+    """Ask the server by a way of the tests' own: over TCP, and not through the class."""
+    words = ["docker", "exec", "-i", "-e", "PGPASSWORD=x", postgres.project]
+    psql = ["psql", "-h", "127.0.0.1", "-U", "shop", "-XqAt", "-v", "ON_ERROR_STOP=1"]
+    done = postgres.host.exec([*words, *psql], stdin=sql.encode(), timeout=30)
+    if done.exit_code:
+        raise HostError("db-1", done.stderr.decode())
+    return done.text.splitlines()

@@ -1,0 +1,122 @@
+"""The migrations folder taken out of real images."""
+
+from __future__ import annotations
+
+import io
+import secrets
+import tarfile
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from deploy.database.image import migrations_in
+from deploy.errors import CommandFailed, Refused
+from tests.localhost import LocalHost
+
+from .conftest import docker
+
+pytestmark = pytest.mark.fleet
+
+JOURNAL = b'{"entries": [{"tag": "0000_a", "when": 1}]}'
+FILES = {"meta/_journal.json": JOURNAL, "0000_a.sql": b"select 1", "0000_a.down.sql": b"select 0"}
+
+Build = Callable[..., str]
+
+
+@pytest.fixture
+def build() -> Iterator[Build]:
+    """Makes images `FROM scratch`: `build(workdir, path=content, …)`."""
+    made: list[str] = []
+
+    def make(workdir: str, files: dict[str, bytes], more: str = "") -> str:
+        image = f"headway-test-migrations:{secrets.token_hex(4)}"
+        context = {f"root{path}": content for path, content in files.items()}
+        context["Dockerfile"] = f"FROM scratch\nCOPY root/ /\nWORKDIR {workdir}\n{more}".encode()
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w") as archive:
+            for name, content in context.items():
+                entry = tarfile.TarInfo(name)
+                entry.size = len(content)
+                archive.addfile(entry, io.BytesIO(content))
+        docker("build", "--quiet", "--tag", image, "-", stdin=packed.getvalue())
+        made.append(image)
+        return image
+
+    yield make
+    if made:
+        docker("image", "rm", "--force", *made)
+
+
+def under(folder: str) -> dict[str, bytes]:
+    return {f"{folder}/{path}": content for path, content in FILES.items()}
+
+
+PLACES = {
+    "drizzle in the working directory": ("/app", "/app/drizzle", None),
+    "the root is the working directory": ("/", "/drizzle", None),
+    "found by its journal": ("/app", "/srv/api/db/migrations", None),
+    "named": ("/app", "/opt/migrations", "/opt/migrations"),
+    "named with a slash": ("/app", "/opt/migrations", "/opt/migrations/"),
+}
+
+
+@pytest.mark.parametrize(("workdir", "where", "named"), PLACES.values(), ids=PLACES.keys())
+def test_found(build: Build, workdir: str, where: str, named: str | None) -> None:
+    image = build(workdir, {**under(where), "/bin/app": b"\0"})
+    assert migrations_in(LocalHost(), image, named) == FILES
+
+
+def test_the_working_directory_comes_before_others(build: Build) -> None:
+    other = {path: content + b" " for path, content in under("/a/drizzle").items()}
+    image = build("/srv/app", {**other, **under("/srv/app/drizzle")})
+    assert migrations_in(LocalHost(), image, None) == FILES
+
+
+def test_what_a_package_brings_is_not_ours(build: Build) -> None:
+    image = build("/app", under("/app/node_modules/some-package/drizzle"))
+    with pytest.raises(Refused, match="has no migrations folder"):
+        migrations_in(LocalHost(), image, None)
+
+
+def test_none(build: Build) -> None:
+    image = build("/app", {"/app/server.js": b"1"})
+    with pytest.raises(Refused) as caught:
+        migrations_in(LocalHost(), image, None)
+    assert (
+        caught.value.message == f"{image} has no migrations folder (none with a meta/_journal.json)"
+    )
+    assert "database.folder" in caught.value.mend
+
+
+def test_the_folder_that_is_named_is_not_there(build: Build) -> None:
+    image = build("/app", under("/app/drizzle"))
+    with pytest.raises(Refused) as caught:
+        migrations_in(LocalHost(), image, "/app/migrations")
+    assert caught.value.message == f"{image} has no folder /app/migrations"
+    assert "database.folder" in caught.value.mend
+
+
+def test_an_image_with_an_entry_point_is_not_run(build: Build) -> None:
+    image = build("/app", under("/app/drizzle"), 'ENTRYPOINT ["/no/such/program"]\n')
+    assert migrations_in(LocalHost(), image, None) == FILES
+
+
+def test_no_container_is_left(build: Build) -> None:
+    image = build("/app", under("/app/drizzle"))
+    empty = build("/app", {"/x": b""})
+    migrations_in(LocalHost(), image, None)
+    with pytest.raises(Refused):
+        migrations_in(LocalHost(), empty, None)
+    for one in (image, empty):
+        assert docker("ps", "--all", "--quiet", "--filter", f"ancestor={one}") == ""
+
+
+def test_an_image_that_is_not_there() -> None:
+    with pytest.raises(CommandFailed, match="migrations of localhost:1/none:1 could not be read"):
+        migrations_in(LocalHost(), "localhost:1/none:1", None)
+
+
+def test_a_hostile_name_is_a_name() -> None:
+    with pytest.raises(CommandFailed) as caught:
+        migrations_in(LocalHost(), "$(touch /tmp/headway-hostile)", "'; exit 0; '")
+    assert "invalid reference format" in caught.value.stderr

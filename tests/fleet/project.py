@@ -1,0 +1,164 @@
+"""A user's repository of its own for the tests on the fleet, and what they ask the hosts."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+EDGE = "http://127.0.0.1:8080"
+WEB = ("web-1", "web-2", "web-3")
+
+
+@dataclass
+class Done:
+    """What a command left: its exit code, and its lines with the second at which each came."""
+
+    exit_code: int
+    lines: list[tuple[float, str]] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        return "\n".join(line for _, line in self.lines)
+
+    def windows(self, step: str) -> list[tuple[float, float]]:
+        """When that step ran: (start, end) for each host, by the lines of the plain view."""
+        begun: dict[str, float] = {}
+        found = []
+        for at, line in self.lines:
+            if match := re.match(rf"  [·✓!✗] +([\w-]+) +{step}\b", line):
+                host = match.group(1)
+                if line.startswith("  ✓"):
+                    found.append((begun.get(host, at), at))
+                else:
+                    begun.setdefault(host, at)
+        return found
+
+
+class Project:
+    """A folder with `tasks.py` and `hosts/NAME.yaml`, as somebody who uses Headway has it."""
+
+    def __init__(self, folder: Path, name: str, body: dict[str, Any]) -> None:
+        self.folder, self.name = folder, name
+        (folder / "hosts").mkdir(parents=True)
+        (folder / "tasks.py").write_text("from deploy import namespace\nns = namespace()\n")
+        self.write(body)
+
+    def write(self, body: dict[str, Any]) -> None:
+        self.body = body
+        (self.folder / "hosts" / f"{self.name}.yaml").write_text(yaml.safe_dump(body))
+
+    def change(self, **changes: Any) -> None:
+        """Write the hosts file anew with these top-level keys changed, others merged one deep."""
+        body = dict(self.body)
+        for key, value in changes.items():
+            old = body.get(key)
+            merge = isinstance(old, dict) and isinstance(value, dict)
+            body[key] = {**old, **value} if merge else value  # type: ignore[dict-item]
+        self.write(body)
+
+    def start(self, verb: str, *words: str) -> subprocess.Popen[str]:
+        environ = {
+            key: value
+            for key, value in os.environ.items()
+            if key not in {"GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_ACTOR"}
+        }
+        return subprocess.Popen(
+            [str(Path(sys.executable).parent / "inv"), f"{verb}.{self.name}", *words],
+            cwd=self.folder,
+            env=environ | {"PYTHONUNBUFFERED": "1"},
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+
+    def inv(self, verb: str, *words: str, kill_at: Callable[[str], bool] | None = None) -> Done:
+        """Type `inv VERB.NAME WORDS`; with `kill_at`, SIGKILL it at the first line that fits."""
+        process = self.start(verb, *words)
+        done = Done(-1)
+        assert process.stdout is not None
+        for line in process.stdout:
+            done.lines.append((time.time(), line.rstrip("\n")))
+            if kill_at and kill_at(line):
+                process.send_signal(signal.SIGKILL)
+                break
+        done.exit_code = process.wait(timeout=60)
+        process.stdout.close()
+        return done
+
+    def deploy(self, tag: str) -> Done:
+        return self.inv("deploy", "--tag", tag)
+
+    def on(self, tag: str) -> None:
+        """Have the fleet on this tag, however it was before."""
+        done = self.deploy(tag)
+        assert done.exit_code == 0, done.text
+
+    def status(self) -> dict[str, Any]:
+        done = self.inv("status", "--json")
+        assert done.exit_code == 0, done.text
+        found: dict[str, Any] = json.loads(done.text)
+        return found
+
+    def compose_text(self) -> str:
+        return Path(self.body["compose"]).read_text()
+
+    def beside(self, name: str) -> str:
+        return (Path(self.body["compose"]).parent / name).read_text()
+
+    def tags(self) -> dict[str, str]:
+        return {host: row["tag"] for host, row in self.status().items()}
+
+
+def on_host(host: str, command: str) -> str:
+    """What a person who sits on that VPS as the deploy user sees."""
+    done = subprocess.run(
+        ["docker", "exec", "-u", "deploy", f"headway-{host}", "sh", "-c", command],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, f"{host}: {command}\n{done.stdout}{done.stderr}"
+    return done.stdout.strip()
+
+
+def container_ids(host: str) -> list[str]:
+    return sorted(on_host(host, "docker ps -aq --no-trunc").split())
+
+
+def settled(host: str, path: str, service: str, count: int = 1) -> list[str]:
+    """Assert that a host has exactly `count` containers of a service and nothing half-done."""
+    ids = on_host(
+        host, f"docker ps -aq --filter label=com.docker.compose.service={service}"
+    ).split()
+    assert len(ids) == count, f"{host} has {len(ids)} containers of {service}"
+    assert on_host(host, f"ls {path}/.headway/next 2>/dev/null || echo none") == "none"
+    return ids
+
+
+def sandbox_settings(**changes: Any) -> dict[str, Any]:
+    """`hosts/sandbox.yaml` with its paths made absolute."""
+    body: dict[str, Any] = yaml.safe_load((ROOT / "hosts" / "sandbox.yaml").read_text())
+    here = ROOT / ".sandbox"
+    body["compose"] = str(ROOT / "examples" / "shop" / "compose.yaml")
+    body["hosts"] = str(here / "hosts.yaml")
+    body["dotenv"] = str(here / "env")
+    body["ssh"] = {"key": str(here / "id_ed25519"), "known_hosts": str(here / "known_hosts")}
+    return body | changes
+
+
+def within(moment: float, windows: Sequence[tuple[float, float]], slack: float = 1.0) -> bool:
+    return any(start - slack <= moment <= end + slack for start, end in windows)

@@ -1,0 +1,80 @@
+"""Rolls under load: no request fails, and no websocket is dropped by a switch."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.fleet.conftest import Loads, no_failure
+from tests.fleet.project import WEB, Done, Project, container_ids, on_host, settled, within
+
+
+@pytest.mark.parametrize("strategy", ["rolling", "blue-green"])
+def test_three_rolls_of_an_application_that_dies_at_once_lose_no_request(
+    settings_of_shop: Project, release, load: Loads, strategy: str
+) -> None:
+    shop = settings_of_shop
+    shop.change(rollout={"strategy": strategy})
+    tags = [release(f"abrupt-{number}", "abrupt") for number in (1, 2, 3)]
+    shop.on(release("v1"))
+    rolls: list[Done] = []
+    with load(rate=420, websockets=20) as traffic:
+        for tag in tags:
+            rolls.append(shop.deploy(tag))
+    assert [roll.exit_code for roll in rolls] == [0, 0, 0], rolls[-1].text
+    report = traffic.report
+    no_failure(traffic)
+    assert report.requests >= 20_000
+    assert set(tags) <= set(report.versions)
+    # A websocket outlives the switch; only the end of its container, after the drain, closes it.
+    settling = [window for roll in rolls for window in roll.windows("settle")]
+    assert settling
+    for closed in report.closed:
+        assert within(report.started + closed.at, settling), closed
+    for host in WEB:
+        settled(host, "/srv/shop", "web")
+
+
+def test_after_a_deploy_compose_up_changes_no_container(shop: Project, release) -> None:
+    shop.on(release("v2"))
+    for host in (*WEB, "worker-1", "db-1"):
+        before = container_ids(host)
+        assert before
+        on_host(host, "cd /srv/shop && docker compose up -d 2>&1")
+        assert container_ids(host) == before, host
+
+
+def test_the_same_again_restarts_nothing(shop: Project, release) -> None:
+    shop.on(release("v2"))
+    before = {host: container_ids(host) for host in WEB}
+    plan = shop.inv("plan", "--tag", "v2", "--detailed-exit-code")
+    assert plan.exit_code == 0, plan.text
+    assert "Nothing to do" in plan.text
+    again = shop.deploy("v2")
+    assert again.exit_code == 0
+    assert "every host is on v2 already" in again.text
+    assert {host: container_ids(host) for host in WEB} == before
+    other = shop.inv("plan", "--tag", release("v1"), "--detailed-exit-code")
+    assert other.exit_code == 10, other.text
+
+
+def test_two_containers_of_a_service_on_each_host(
+    settings_of_shop: Project, release, load: Loads, tmp_path
+) -> None:
+    shop = settings_of_shop
+    text = (shop.compose_text()).replace(
+        "    stop_grace_period: 10s\n    restart: unless-stopped\n\n  worker:",
+        "    stop_grace_period: 10s\n    restart: unless-stopped\n"
+        "    deploy: {replicas: 2}\n\n  worker:",
+    )
+    assert "replicas: 2" in text
+    (tmp_path / "compose.yaml").write_text(text)
+    (tmp_path / "Caddyfile").write_text(shop.beside("Caddyfile"))
+    shop.on(release("v1"))
+    shop.change(compose=str(tmp_path / "compose.yaml"))
+    with load() as traffic:
+        first = shop.deploy("v1")
+        second = shop.deploy(release("v2"))
+    assert (first.exit_code, second.exit_code) == (0, 0), first.text + second.text
+    no_failure(traffic)
+    for host in WEB:
+        settled(host, "/srv/shop", "web", count=2)

@@ -1,0 +1,104 @@
+"""The step that migrates: what it asks, in which order, and what it makes of the answers."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from deploy.database.drizzle import Migration, Row
+from deploy.errors import CommandFailed, NeedsPerson, Refused
+from deploy.remote.fake import FakeHost
+from deploy.remote.host import Result
+from deploy.steps.migrate import Migrate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def image(*tags: str) -> bytes:
+    """What `docker cp` prints of an image that has these migrations."""
+    entries = [{"tag": tag, "when": when} for when, tag in enumerate(tags, start=1)]
+    files = {"meta/_journal.json": json.dumps({"entries": entries}).encode()}
+    files |= {f"{tag}.sql": f"select '{tag}'".encode() for tag in tags}
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        for path, content in files.items():
+            entry = tarfile.TarInfo(f"drizzle/{path}")
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    return packed.getvalue()
+
+
+@dataclass
+class Database:
+    """A database that does what it is told, or only says so."""
+
+    there: list[Row] = field(default_factory=list)
+    lies: bool = False
+    fails: bool = False
+    applied: list[tuple[list[str], float, float]] = field(default_factory=list)
+
+    def rows(self) -> list[Row]:
+        return list(self.there)
+
+    def apply(
+        self, migrations: Sequence[Migration], *, lock_timeout: float, statement_timeout: float
+    ) -> None:
+        self.applied.append(([one.tag for one in migrations], lock_timeout, statement_timeout))
+        if self.fails:
+            raise CommandFailed("db-1", "0000_a.sql failed", exit_code=1)
+        if not self.lies:
+            self.there += [Row(one.hash, one.when) for one in migrations]
+
+
+def step(database: Any, *tags: str, **more: Any) -> Migrate:
+    holder = FakeHost("web-1", lambda _call: Result(0, image(*tags), b"", 0))
+    return Migrate(holder, "shop@sha256:1", None, database, 5, 600, **more)
+
+
+def test_what_is_pending_is_applied() -> None:
+    database, said = Database(), []
+    one = step(database, "0000_a", "0001_b")
+    assert (one.name, one.host) == ("migrate", "")
+    assert one.do(lambda *words: said.append(words)) == "0000_a, 0001_b"
+    assert database.applied == [(["0000_a", "0001_b"], 5, 600)]
+    assert said == [("applying 0000_a, 0001_b", False)]
+    # And nothing the second time.
+    assert one.do(lambda *words: said.append(words)) == "nothing pending"
+    assert len(database.applied) == 1
+    assert len(said) == 1
+
+
+def test_success_that_is_none_is_found_out() -> None:
+    with pytest.raises(NeedsPerson, match="still not applied: 0000_a"):
+        step(Database(lies=True), "0000_a").do(lambda *_: None)
+
+
+def test_a_file_that_fails() -> None:
+    with pytest.raises(CommandFailed, match=r"0000_a\.sql failed"):
+        step(Database(fails=True), "0000_a").do(lambda *_: None)
+
+
+def test_what_does_not_fit_is_refused_before_anything_is_applied() -> None:
+    database = Database(there=[Row("of something else", 9)])
+    with pytest.raises(Refused, match="do not fit together"):
+        step(database, "0000_a").do(lambda *_: None)
+    assert database.applied == []
+
+
+def test_undoing_is_nothing() -> None:
+    database = Database()
+    assert step(database, "0000_a").undo(lambda *_: None) == ""
+    assert database.applied == []
+
+
+def test_the_image_is_asked_on_the_host_that_has_it() -> None:
+    one = step(Database(), "0000_a")
+    one.do(lambda *_: None)
+    (call,) = one.holder.calls  # type: ignore[attr-defined]
+    assert call.argv[-2:] == ("shop@sha256:1", "")

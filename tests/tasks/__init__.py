@@ -1,0 +1,1 @@
+"""The tasks, as they are typed."""
