@@ -141,6 +141,12 @@ def test_an_old_compose_is_named_by_its_version() -> None:
     assert (facts.compose, facts.compose_problem) == ("2.6.0", "")
 
 
+@pytest.mark.parametrize("free", ["", "-"])
+def test_a_file_system_that_counts_no_inodes(free: str) -> None:
+    disk = {"event": "disk", "path": "/srv", "mount": "/", "free_kb": "12", "free_inodes": free}
+    assert read(said(disk)).disks == (Disk("/srv", "/", 12, None),)
+
+
 def test_one_disk_counts_once() -> None:
     disk = {"event": "disk", "path": "/srv", "mount": "/", "free_kb": "12", "free_inodes": "7"}
     facts = read(said(HOST, disk, {**disk, "path": "/var/lib", "free_kb": "13"}))

@@ -177,11 +177,11 @@ def test_a_clock_that_was_set_back() -> None:
 def test_deploys_of_different_hosts_are_ordered_by_their_times() -> None:
     assert order(
         {
-            "web-1": facts(line(10, "d-1", "failed"), line(40, "d-4", "done")),
-            "web-2": facts(line(20, "d-2", "failed"), line(40, "d-4", "done")),
-            "web-3": facts(line(30, "d-3", "failed"), line(40, "d-4", "done")),
+            "web-1": facts(line(10, "d-z", "failed"), line(40, "d-w", "done")),
+            "web-2": facts(line(20, "d-y", "failed"), line(40, "d-w", "done")),
+            "web-3": facts(line(30, "d-x", "failed"), line(40, "d-w", "done")),
         }
-    ) == ["d-1", "d-2", "d-3", "d-4"]
+    ) == ["d-z", "d-y", "d-x", "d-w"]
 
 
 def test_hosts_that_contradict_each_other() -> None:

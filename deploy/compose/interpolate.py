@@ -113,11 +113,10 @@ def _missing(text: str, values: Mapping[str, str], *, used: bool) -> list[str]:
         absent = part.value(values) is None
         if absent and (part.operator in _REQUIRED or (used and not part.operator)):
             found.append(part.name)
-        if part.operator in _DEFAULT + _OTHER:
-            # Compose fills in a word even where it makes no use of it, and what is required there
-            # is required all the same.
-            of_use = used and (part.operator in _DEFAULT) == absent
-            found += _missing(part.word, values, used=of_use)
+        # Compose fills in a word even where it makes no use of it, a message included, and what is
+        # required there is required all the same.
+        of_use = used and part.operator in (_DEFAULT if absent else _OTHER)
+        found += _missing(part.word, values, used=of_use)
     return found
 
 

@@ -74,7 +74,10 @@ journal_next() {
 	journal_of "$(next_of deploy)" "$(next_of verb)" "$(next_of release)" "$@"
 }
 
+# journal_of DEPLOY VERB RELEASE WHAT [REASON]: not twice, when a run that was killed is sent again.
 journal_of() {
+	tail -n 1 "$state/journal.jsonl" 2>/dev/null |
+		grep -qF "\"deploy\":\"$1\",\"verb\":\"$2\",\"release\":\"$3\",\"what\":\"$4\"" && return 0
 	printf '{"v":1,"at":"%s","deploy":"%s","verb":"%s","release":"%s","what":"%s","reason":"%s","by":"%s"}\n' \
 		"$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$1" "$2" "$3" "$4" "$(quote "${5-}")" \
 		"$(quote "$by")" >>"$state/journal.jsonl"

@@ -10,6 +10,7 @@ import shutil
 import socket
 import subprocess
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +22,8 @@ from deploy.bundle import beside, given_values, image_values
 from deploy.facts import HostFacts
 from deploy.phases import Order, _delivery
 from deploy.release import Bundle, Release, release_id
-from deploy.remote.arrows import Arrows
+from deploy.remote.arrows import ArrowFailed, Arrows
+from deploy.remote.host import Result
 from deploy.remote.script import Report
 from deploy.settings import load
 from deploy.situation import Files, Situation
@@ -89,6 +91,14 @@ class Box:
     version: str
     hash: str
     id: str = field(compare=False)
+
+
+class TimedHost(LocalHost):
+    """Ends a command at its deadline as a host does that is reached by SSH: SIGTERM first."""
+
+    def exec(self, argv: Sequence[str], *, timeout: float, **rest: Any) -> Result:
+        words = ["timeout", "-k", "5", f"{timeout}s", *argv]
+        return super().exec(words, timeout=timeout + 10, **rest)
 
 
 class Died(Exception):
@@ -186,7 +196,7 @@ class Project:
             before: shell that runs before every command of `CHANGING`.
             overrides: further settings.
         """
-        host = LocalHost("here")
+        host = TimedHost("here")
         if dies_at or before:
             hook = self.calls.with_name("before.sh")
             hook.write_text(before)
@@ -200,28 +210,14 @@ class Project:
             }
         arrows = self.arrows(release, verb, **overrides)
         arrows = Arrows(host, arrows.settings, arrows.proxy)
-        said: list[str] = []
-        result = None
-        if dies_at:
-            from deploy.remote.script import script
-
-            text = script(
-                arrows.settings | {"token": token or secrets.token_hex(4)}, arrows.proxy, arrow
+        try:
+            return arrows.send(
+                arrow, token=token or secrets.token_hex(4), timeout=timeout, stdin=stdin
             )
-            result = host.exec(["sh", "-c", text, "headway"], stdin=stdin, timeout=timeout)
-            if result.exit_code == 128 + 9:
-                raise Died(arrow)
-            report = Report()
-            for line in result.text.splitlines():
-                report.add(line)
-            return report
-        return arrows.send(
-            arrow,
-            token=token or secrets.token_hex(4),
-            timeout=timeout,
-            stdin=stdin,
-            say=lambda text, _warned: said.append(text),
-        )
+        except ArrowFailed as error:
+            if dies_at and error.reason == f"the script ended with exit code {128 + 9}":
+                raise Died(arrow) from None
+            raise
 
     def roll(self, release: Given, **how: Any) -> None:
         """All of it, from wherever the host is."""

@@ -69,6 +69,8 @@ def test_variables(text: str, expected: list[str]) -> None:
         # Compose fills the word in even where it is of no use, and stops there.
         ("${A:-${NO:?}} ${NONE:+${NO?}}", ["NO", "NO"]),
         ("${A:-${B:-$NO}}", []),
+        ("${A:-${B:-${NO:?}}}", ["NO"]),
+        ("${A:?${NO:?}} ${NONE:?$NO}", ["NO", "NONE"]),
     ],
 )
 def test_missing(text: str, expected: list[str]) -> None:

@@ -20,7 +20,7 @@ chown deploy: /home/deploy/.ssh/authorized_keys && chmod 0600 /home/deploy/.ssh/
 getent group "$(stat -c %g /var/run/docker.sock)" >/dev/null ||
     groupadd -g "$(stat -c %g /var/run/docker.sock)" engine
 usermod -aG "$(stat -c %g /var/run/docker.sock)" deploy
-%s
+@WRONG@
 exec /usr/sbin/sshd -D -e
 """
 
@@ -79,7 +79,7 @@ def odd(fleet: None, tmp_path: Path) -> Iterator[Callable[[str, list[str]], Proj
             "sh",
             image,
             "-c",
-            PREPARE % wrong,
+            PREPARE.replace("@WRONG@", wrong),
         )
         port = _docker("port", NAME, "22/tcp").rpartition(":")[2]
         key = ""
