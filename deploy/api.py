@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from deploy import bundle as bundles
 from deploy import checks, git, history
-from deploy.errors import Cancelled, Fault, HeadwayError, Refused, UsageError
+from deploy.errors import Cancelled, Fault, HeadwayError, NeedsPerson, Refused, UsageError
 from deploy.events import Outcome, RunEnded, RunStarted, Stream
 from deploy.phases import Order, phases, registry_password
 from deploy.plan import Plan, Wanted, make
@@ -82,7 +82,7 @@ def intend_rollback(situation: Situation, to: str | None, environ: Mapping[str, 
         Refused: there is nothing to go back to, or a host says no.
     """
     if to is not None and not valid_tag(to):
-        raise UsageError(_no_tag(to))
+        raise no_tag(to)
     facts = situation.gather()
     faults = checks.host_faults(situation.environment.path, facts)
     if faults:
@@ -222,13 +222,17 @@ def tag_or_commit(environment: Environment, tag: str | None) -> str:
             raise UsageError("there is no git commit here to take the tag from: say --tag TAG")
         return commit.sha
     if not valid_tag(tag):
-        raise UsageError(_no_tag(tag))
+        raise no_tag(tag)
     return tag
 
 
-def _no_tag(text: str) -> str:
+def no_tag(text: str) -> UsageError:
+    """What to raise for a text that can't be a tag."""
     shown = repr(text if len(text) <= 60 else f"{text[:60]}…")
-    return f"{shown} is no tag: letters, digits, _ . and -, not . or - at first, 128 at most"
+    return UsageError(
+        f"{shown} is no tag: letters, digits, _ . and -, not . or - at first, 128 at most",
+        state="Nothing has been changed.",
+    )
 
 
 def _new_id() -> str:
@@ -271,6 +275,15 @@ def carry_out(intent: Intent, stream: Stream, cancel: threading.Event | None = N
             )
         except HeadwayError as error:
             ended = _ended(Outcome.REFUSED, error.exit_code, began, str(error))
+        except Exception as error:
+            # Between two steps, where every host is in a defined state.
+            ended = _ended(
+                Outcome.NEEDS_PERSON,
+                NeedsPerson.exit_code,
+                began,
+                f"a fault in Headway itself: {type(error).__name__}: {error}",
+                f"inv status.{name}",
+            )
         else:
             ended = _after(plan, failure, name, situation, began)
     stream.emit(ended)
@@ -290,21 +303,30 @@ def _after(
             f"{where} serves {plan.after} on {count} hosts",
             f"back again: inv rollback.{name}",
         )
-    before = plan.before or "nothing"
+    before = _before(plan)
     if failure.reverted and not failure.stuck:
         return _ended(
             Outcome.REVERTED,
             4,
             began,
-            f"{plan.app} · {name} is on {before} on all {count} hosts; {plan.after} is marked bad",
+            f"{plan.app} · {name} is {before}; {plan.after} is marked bad",
             f"inv history.{name}",
         )
     if failure.stuck:
         hosts = ", ".join(host for host, _ in failure.stuck)
-        message = f"{hosts} could not be put back; the others are on {before}"
+        message = f"{hosts} could not be put back; before, {name} was {before}"
     else:
         message = "left as it is, since auto_revert is off"
     return _ended(Outcome.NEEDS_PERSON, 5, began, message, f"inv status.{name}")
+
+
+def _before(plan: Plan) -> str:
+    """Where the hosts were when the run began, in words."""
+    tags = {host.host: host.before or "nothing" for host in plan.hosts if host.rolled}
+    if len(set(tags.values())) > 1:
+        return "as it was: " + ", ".join(f"{host} on {tag}" for host, tag in tags.items())
+    tag = next(iter(tags.values()), "nothing")
+    return f"on {tag} on all {len(tags)} hosts" if len(tags) > 1 else f"on {tag}"
 
 
 def _ended(

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from deploy import bundle as bundles
 from deploy import checks, facts
-from deploy.api import find_images
-from deploy.errors import Fault, HeadwayError, Refused, SettingsError, UsageError
+from deploy.api import find_images, no_tag
+from deploy.errors import Fault, HeadwayError, Refused, SettingsError
 from deploy.remote.pool import each
 from deploy.settings import valid_tag
 from deploy.situation import FACTS_TIMEOUT
@@ -27,7 +27,7 @@ def examine(situation: Situation, tag: str | None = None) -> list[Fault]:
         tag: an image to look for; None: only whether the registry answers.
     """
     if tag is not None and not valid_tag(tag):
-        raise UsageError(f"{tag!r} is no tag")
+        raise no_tag(tag)
     environment = situation.environment
     faults: list[Fault] = []
     carried = bundles.Beside({}, frozenset(), {})

@@ -132,8 +132,9 @@ def _snippets(situation: Situation, host: str) -> dict[str, str]:
             if (pairs := published(one, situation.compose))
         }
         return {"Caddyfile": caddy.caddyfile(answering, listen)}
-    part = haproxy if situation.environment.proxy.kind == "haproxy" else caddy
-    return part.snippets(answering)
+    if situation.environment.proxy.kind == "haproxy":
+        return haproxy.snippets(answering)
+    return caddy.snippets(answering)
 
 
 def _migrate(situation: Situation, order: Order, targets: Mapping[str, Target]) -> Migrate:

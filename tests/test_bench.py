@@ -232,7 +232,7 @@ def used(tmp_path: Path, code: str) -> tuple[int, dict[str, float]]:
     result = tmp_path / "usage.json"
     usage = [sys.executable, "-I", "-S", str(ROOT / "bench" / "usage.py"), str(result)]
     argv = [*usage, sys.executable, "-I", "-S", "-c", code]
-    done = subprocess.run(argv, check=False, timeout=60)  # noqa: S603 (our own command)
+    done = subprocess.run(argv, check=False, timeout=60)
     return done.returncode, json.loads(result.read_text())
 
 

@@ -138,7 +138,7 @@ def test_a_value_that_no_dotenv_can_hold() -> None:
 
 @pytest.mark.fleet
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     st.lists(

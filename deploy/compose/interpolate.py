@@ -96,7 +96,7 @@ def variables(text: str) -> list[str]:
     for part in _parts(text):
         if isinstance(part, _Use) and part.readable:
             found.append(part.name)
-            found += variables(part.word) if part.operator not in _REQUIRED else []
+            found += variables(part.word)
     return found
 
 

@@ -45,7 +45,9 @@ backend {name}
 
 def snippets(rolled: Sequence[Rolled]) -> dict[str, str]:
     """File name → text, for `haproxy -f THE-TEAMS-OWN.cfg -f /etc/headway`."""
-    return {"headway.cfg": _SHARED} | {f"{one.name}.cfg": backend(one) for one in rolled if one.port}
+    return {"headway.cfg": _SHARED} | {
+        f"{one.name}.cfg": backend(one) for one in rolled if one.port
+    }
 
 
 def backend(rolled: Rolled) -> str:

@@ -38,7 +38,7 @@ proxy_flip() {
 	*"not found"*) runtime "add map /etc/headway/slots.map $1 $2" >/dev/null ;;
 	esac
 	if [ "$(mapped "$1")" != "$2" ]; then
-		reason="HAProxy did not take the slot $2 of $1: does it run with -f /etc/headway?" detail=
+		[ $found = no ] || reason="HAProxy did not take the slot $2 of $1"
 		return 1
 	fi
 	[ $found = yes ]
@@ -50,10 +50,19 @@ mapped() {
 
 # see_slot SERVICE SLOT: HAProxy has a server that is up for each of the slot's containers.
 see_slot() {
-	end=$(($(now) + 1500))
+	began=$(now)
 	while :; do
-		detail=$(runtime "show servers state $1")
 		unseen=
+		detail=$(runtime "show servers state $1")
+		case $detail in *srv_name*) ;; *)
+			[ "$(now)" -lt $((began + 200)) ] || {
+				reason="HAProxy says nothing of a backend $1: does it run with -f /etc/headway?"
+				return 1
+			}
+			sleep 0.2
+			continue
+			;;
+		esac
 		for id in $(running_in "$1" "$2"); do
 			ip=$(docker inspect -f '{{with index .NetworkSettings.Networks "'"$network"'"}}{{.IPAddress}}{{end}}' "$id")
 			printf '%s\n' "$detail" | awk -v ip="$ip" -v slot="^$2[0-9]+\$" '
@@ -61,7 +70,7 @@ see_slot() {
 				END { exit !seen }' || unseen=$ip
 		done
 		[ -n "$unseen" ] || break
-		if [ "$(now)" -gt "$end" ]; then
+		if [ "$(now)" -gt $((began + 1500)) ]; then
 			reason="HAProxy has not found the slot $2 of $1 ($unseen) within 15 s"
 			return 1
 		fi

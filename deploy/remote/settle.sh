@@ -32,6 +32,7 @@ place() {
 	promote "$release"
 	touch "$state/releases/$release"
 	journal settled
+	forget
 	say settled
 }
 

@@ -16,8 +16,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tests.localhost import LocalHost
-
 from deploy.bundle import beside, given_values, image_values
 from deploy.facts import HostFacts
 from deploy.phases import Order, _delivery
@@ -27,6 +25,7 @@ from deploy.remote.host import Result
 from deploy.remote.script import Report
 from deploy.settings import load
 from deploy.situation import Files, Situation
+from tests.localhost import LocalHost
 
 HERE = Path(__file__).parent
 APP = "hw-test/app"

@@ -53,7 +53,12 @@ def fails_to_stage(project: Project, bad: Given, **how: str) -> tuple[str, str, 
     [
         ("exit", "web ended with exit code 3", "cannot find its settings", {}),
         ("sick", "web was not healthy within 2 s", "answers 503", {"healthy_deadline": "200"}),
-        ("error-500", "/ on the new container answered 500 (3 times)", "the template is missing", {}),
+        (
+            "error-500",
+            "/ on the new container answered 500 (3 times)",
+            "the template is missing",
+            {},
+        ),
         ("crash=1500", "web ended with exit code 1", "out of luck", {"min_healthy": "600"}),
         ("silent", "web was not healthy within 2 s", "refused", {"healthy_deadline": "200"}),
     ],
@@ -141,7 +146,12 @@ def test_a_release_that_turns_out_bad_is_switched_back(
     project.send("stage", bad)
     with pytest.raises(ArrowFailed) as caught:
         project.send("switch", bad, bake="800")
-    expected = (reason, "web has restarted", "web was started again", "/healthz through the proxy answered 503")
+    expected = (
+        reason,
+        "web has restarted",
+        "web was started again",
+        "/healthz through the proxy answered 503",
+    )
     assert caught.value.reason.startswith(expected)
     assert re.search(log, caught.value.detail)
     assert "version v2 starts" in caught.value.detail
@@ -176,7 +186,9 @@ def test_files_that_do_not_arrive_whole_are_no_release(project: Project) -> None
 
 def test_a_worker_is_replaced_and_put_back(make: MakeProject) -> None:
     project = make(
-        WEB.replace("  web:", "  worker:").replace('ports: ["127.0.0.1:PORT:3000"]', "command: node app.mjs"),
+        WEB.replace("  web:", "  worker:").replace(
+            'ports: ["127.0.0.1:PORT:3000"]', "command: node app.mjs"
+        ),
         "worker: {}",
     )
     v1, v2 = project.release("v1"), project.release("v2")
@@ -198,12 +210,15 @@ def test_a_worker_is_replaced_and_put_back(make: MakeProject) -> None:
 
 
 def test_a_one_shot_that_fails_stops_the_roll(make: MakeProject) -> None:
-    compose = WEB + """
+    compose = (
+        WEB
+        + """
     depends_on: {prepare: {condition: service_completed_successfully}}
   prepare:
     image: ${APP_IMAGE:?}
     command: ["bash", "-c", "echo preparing; exit ${CODE:-0}"]
 """
+    )
     project = make(compose, SERVICES)
     v1, v2 = project.release("v1"), project.release("v2", CODE="4")
     project.roll(v1)

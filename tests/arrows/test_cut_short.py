@@ -11,7 +11,7 @@ import pytest
 from deploy.errors import HeadwayError
 from deploy.remote.arrows import ArrowFailed
 
-from .conftest import SERVICES, WEB, MakeProject
+from .conftest import WEB, MakeProject
 from .project import Died, Project
 from .visitor import Visitor
 
@@ -63,9 +63,7 @@ def test_whatever_kills_an_arrow_the_next_roll_converges(
 
 
 def test_with_two_replicas(make: MakeProject) -> None:
-    project = make(
-        WEB.replace("stop_grace_period", "deploy: {replicas: 2}\n    stop_grace_period")
-    )
+    project = make(WEB.replace("stop_grace_period", "deploy: {replicas: 2}\n    stop_grace_period"))
     assert cut_short(project, "stage", replicas=2) >= 7
 
 
@@ -146,7 +144,9 @@ def test_one_that_waits_too_long_says_so(project: Project) -> None:
     )
     slow.start()
     time.sleep(0.4)
-    with pytest.raises(ArrowFailed, match="another script of Headway has been working on this host"):
+    with pytest.raises(
+        ArrowFailed, match="another script of Headway has been working on this host"
+    ):
         project.send("abandon", v1, lock_wait="1")
     slow.join()
     project.assert_settled(v1)
@@ -207,7 +207,9 @@ def test_a_switch_that_never_came_to_the_flag_is_not_settled(project: Project) -
 
 def test_a_worker_cut_while_it_is_replaced(make: MakeProject) -> None:
     project = make(
-        WEB.replace("  web:", "  worker:").replace('ports: ["127.0.0.1:PORT:3000"]', "command: node app.mjs"),
+        WEB.replace("  web:", "  worker:").replace(
+            'ports: ["127.0.0.1:PORT:3000"]', "command: node app.mjs"
+        ),
         "worker: {}",
     )
     releases = itertools.cycle([project.release(tag) for tag in ("v1", "v2", "v3")])

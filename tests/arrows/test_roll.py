@@ -81,11 +81,15 @@ def test_the_same_release_again_restarts_nothing(make: MakeProject) -> None:
     project = make(EVERYTHING, SERVICES + "worker: {}\n", None)
     v1 = project.release("v1")
     project.roll(v1)
-    before = {box.id: docker("inspect", "-f", "{{.State.StartedAt}}", box.id) for box in project.boxes("")}
+    before = {
+        box.id: docker("inspect", "-f", "{{.State.StartedAt}}", box.id) for box in project.boxes("")
+    }
     live = project.live()
     project.roll(v1)
     project.assert_settled(v1, replicas=2)
-    after = {box.id: docker("inspect", "-f", "{{.State.StartedAt}}", box.id) for box in project.boxes("")}
+    after = {
+        box.id: docker("inspect", "-f", "{{.State.StartedAt}}", box.id) for box in project.boxes("")
+    }
     assert after == before
     assert project.live() == live
 

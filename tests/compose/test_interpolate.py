@@ -48,7 +48,7 @@ def test_interpolate(text: str, expected: str) -> None:
         ("plain $$A", []),
         ("$A ${B} $A", ["A", "B", "A"]),
         ("${A:-${B:+$C}}", ["A", "B", "C"]),
-        ("${A:?$B}", ["A"]),
+        ("${A:?$B}", ["A", "B"]),
         ("${A.B}", []),
     ],
 )

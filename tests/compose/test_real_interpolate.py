@@ -66,7 +66,7 @@ def test_what_is_no_variable(tmp_path: Path, text: str) -> None:
 
 
 @settings(
-    max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(some=st.lists(texts, min_size=1, max_size=12), values=environments)
 def test_any_text(tmp_path: Path, some: list[str], values: dict[str, str]) -> None:

@@ -37,7 +37,7 @@ def run(program: str, *argv: str) -> str:
     path = shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin")
     assert path, f"these tests need {program}: apt-get install openssh-server"
     command = [path, *argv]
-    return subprocess.run(  # noqa: S603
+    return subprocess.run(
         command, check=True, stdin=subprocess.DEVNULL, capture_output=True, text=True
     ).stdout
 
@@ -117,7 +117,7 @@ class Sshd:
                 more=f"{host_keys}\n{more}",
             )
         )
-        self.process = subprocess.Popen(  # noqa: S603
+        self.process = subprocess.Popen(
             [program, "-D", "-f", str(config), "-E", str(self.log)], stdin=subprocess.DEVNULL
         )
         self._wait()

@@ -485,9 +485,7 @@ def test_a_signal_ends_the_load_with_what_is_in_flight_and_its_report(tmp_path, 
     with served(application(slow=held)) as url:
         command = [sys.executable, "-m", "deploy.sandbox.load", f"--url={url}"]
         options = ["--rate=20", "--duration=60", "--get=1", "--slow=1", f"--json={path}"]
-        process = subprocess.Popen(  # noqa: S603 (our own command)
-            [*command, *options], stdout=subprocess.PIPE, text=True
-        )
+        process = subprocess.Popen([*command, *options], stdout=subprocess.PIPE, text=True)
         assert process.stdout
         assert process.stdout.readline() == "answering\n"
         time.sleep(0.2)
@@ -546,4 +544,4 @@ def test_without_aiohttp_the_mend_is_named(monkeypatch):
 def test_the_package_is_imported_without_aiohttp():
     code = "import sys, deploy.sandbox.load; sys.exit('aiohttp' in sys.modules)"
     command = [sys.executable, "-c", code]
-    assert subprocess.run(command, check=False).returncode == 0  # noqa: S603 (our own command)
+    assert subprocess.run(command, check=False).returncode == 0

@@ -74,7 +74,7 @@ def test_names_cost_no_heavy_import() -> None:
         "import sys; from deploy.settings import environments, valid_tag; "
         "print(*{'pydantic', 'yaml', 'dotenv'} & set(sys.modules))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
 
 
