@@ -63,7 +63,13 @@ def intend_deploy(situation: Situation, tag: str | None, environ: Mapping[str, s
         reading = pool.submit(situation.gather, carried.on_hosts)
         found = find_images(situation, tag)
         facts = reading.result()
-    faults = checks.host_faults(situation.environment.path, facts, found.values())
+    faults = checks.host_faults(
+        situation.environment.path,
+        facts,
+        found.values(),
+        bound=carried.bound,
+        placements=situation.placements,
+    )
     if faults:
         raise Refused("the hosts are not ready for it", faults=tuple(faults))
     return _intent(situation, found, tag, "deploy", environ)
@@ -181,6 +187,10 @@ def _again(
     return again
 
 
+class NoImage(Refused):
+    """The registry answers, and has no such image."""
+
+
 def find_images(situation: Situation, tag: str) -> dict[str, Found]:
     """Ask the registry what `tag` stands for, for every service that runs the application.
 
@@ -199,7 +209,7 @@ def find_images(situation: Situation, tag: str) -> dict[str, Found]:
         by_repository[repository] = Registry(server, login).find(repository, tag)
     missing = [f"{name}:{tag}" for name, found in by_repository.items() if found is None]
     if missing:
-        raise Refused(
+        raise NoImage(
             f"there is no image {', '.join(missing)}",
             mend="Was it built and pushed? --tag names another one.",
         )

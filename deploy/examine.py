@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from deploy import bundle as bundles
 from deploy import checks, facts
-from deploy.api import find_images, no_tag
+from deploy.api import NoImage, find_images, no_tag
 from deploy.errors import Fault, HeadwayError, Refused, SettingsError
 from deploy.remote.pool import each
 from deploy.settings import valid_tag
@@ -42,9 +42,11 @@ def examine(situation: Situation, tag: str | None = None) -> list[Fault]:
     faults += bundles.missing_variables(situation.compose, values, environment)
     try:
         found = find_images(situation, tag or "latest")
-    except Refused as error:
-        if tag or not error.message.startswith("there is no image"):
+    except NoImage as error:
+        if tag:
             faults.append(Fault("registry", "", error.message, error.mend))
+    except Refused as error:
+        faults.append(Fault("registry", "", error.message, error.mend))
 
     def read(host: Host) -> HostFacts:
         arrows = situation.arrows(host.name, {})

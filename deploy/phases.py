@@ -100,10 +100,11 @@ def _delivery(situation: Situation, order: Order, host: str, password: str) -> t
     bundle, files = order.bundle, order.files[host]
     placement = situation.placements[host]
     compose = situation.compose
+    own = situation.environment.hosts[host].env
     others = [*placement.others, *([HEADWAY_PROXY] if placement.own_proxy else [])]
     images = [
         *(bundle.release.images[one.name] for one in placement.rolled),
-        *other_images(compose, placement.others, bundle.values),
+        *other_images(compose, placement.others, {**bundle.values, **own}),
         *([situation.environment.proxy.image] if placement.own_proxy else []),
     ]
     contents = {

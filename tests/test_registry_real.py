@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,21 @@ from dotenv import dotenv_values
 
 from deploy.errors import Refused
 from deploy.registry import Login, Registry
+from deploy.sandbox import fleet
 
 pytestmark = pytest.mark.fleet
 
 SERVER = "localhost:5050"
 ENV = Path(__file__).parent.parent / ".sandbox/env"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def sandbox() -> None:
+    """The sandbox as it is, or a new one where there is none."""
+    with socket.socket() as one:
+        away = one.connect_ex(("127.0.0.1", 5050)) != 0
+    if away:
+        fleet.up()
 
 
 def password() -> str:

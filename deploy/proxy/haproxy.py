@@ -28,8 +28,8 @@ resolvers headway
 	timeout retry 1s
 	hold nx 2s
 """
-# A name that Docker does not know goes to the resolvers of the outside, and what these do not answer
-# at all is held for HAProxy's 30 s: a DNS server that is away must not take a live slot down.
+# A name that Docker does not know goes to the resolvers of the outside. What these do not answer at
+# all is held for HAProxy's 30 s: a DNS server that is away must not take a live slot down.
 
 _BACKEND = """\
 # Written by Headway.
@@ -53,9 +53,9 @@ def snippets(rolled: Sequence[Rolled]) -> dict[str, str]:
 def backend(rolled: Rolled) -> str:
     """The backend of one service, named like it.
 
-    A slot's servers are blue1, blue2, …: the map names the slot, and chance one of its replicas. The
-    other slot answers when that one is down, and the service's own name when nothing else does: a
-    container that dies during the bake, or one that a person made by hand, is found all the same.
+    A slot's servers are blue1, blue2, …: the map names the slot, and chance one of its replicas.
+    The other slot answers when that one is down, and the service's own name when nothing else does:
+    a container that dies during the bake, or one that a person made by hand, is found all the same.
     """
     number = f"%[rand({rolled.replicas}),add(1)]" if rolled.replicas > 1 else "1"
     return _BACKEND.format(

@@ -72,7 +72,24 @@ make_ready() {
 		others=$(printf '%s' "$others" | grep -vx "$proxy_service")
 	fi
 	# shellcheck disable=SC2086 # one word for each service
-	[ -z "$others" ] || start_others $others
+	[ -z "$others" ] || start_others $others || return 1
+	sees_slots
+}
+
+# sees_slots: a proxy of the team's own that ran before Headway came would not follow the flag, and the
+# old containers would be taken away from behind it. To make it anew is a gap that a person times.
+sees_slots() {
+	proxy=$(proxy_container)
+	[ -n "$proxy" ] || return 0
+	case " $(docker inspect -f '{{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}' "$proxy")" in
+	*" $network "*) return 0 ;;
+	esac
+	files=.headway/releases/$release
+	reason="$proxy_service ran here before Headway came, and does not see the slots yet"
+	detail="Put its new configuration in place, then make it anew (a gap of about a second):
+cd $dir && docker compose -p $project --project-directory . --env-file $files/.env \
+-f $files/compose.yaml -f $files/host.yaml up -d --no-deps $proxy_service"
+	return 1
 }
 
 # The proxy's snippet is not the release's but the host's: the running proxy has read it.

@@ -14,18 +14,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deploy.bundle import beside, given_values, image_values
-from deploy.facts import HostFacts
 from deploy.phases import Order, _delivery
 from deploy.release import Bundle, Release, release_id
 from deploy.remote.arrows import ArrowFailed, Arrows
-from deploy.remote.host import Result
-from deploy.remote.script import Report
 from deploy.settings import load
 from deploy.situation import Files, Situation
 from tests.localhost import LocalHost
+
+if TYPE_CHECKING:
+    from deploy.facts import HostFacts
+    from deploy.remote.host import Result
+    from deploy.remote.script import Report
 
 HERE = Path(__file__).parent
 APP = "hw-test/app"

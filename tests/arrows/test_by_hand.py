@@ -9,7 +9,7 @@ import pytest
 from deploy.remote.arrows import ArrowFailed
 
 from .conftest import SERVICES, WEB, MakeProject
-from .project import APP, Project, docker, service
+from .project import APP, Given, Project, docker, service
 from .visitor import Visitor
 
 pytestmark = pytest.mark.fleet
@@ -23,7 +23,7 @@ WHAT = {
 }
 
 
-def roll_to(project: Project, phase: str) -> tuple[object, object]:
+def roll_to(project: Project, phase: str) -> tuple[Given, Given]:
     v1, v2 = project.release("v1"), project.release("v2")
     project.roll(v1)
     project.deliver(v2)
@@ -41,8 +41,8 @@ def test_abandon_goes_back_whatever_somebody_typed(
 ) -> None:
     v1, v2 = roll_to(project, phase)
     project.compose(*WHAT[typed])
-    project.send("abandon", v2)  # type: ignore[arg-type]
-    project.assert_settled(v1)  # type: ignore[arg-type]
+    project.send("abandon", v2)
+    project.assert_settled(v1)
     with Visitor(project.port) as visitor:
         assert visitor.ask() == "v1"
 
@@ -65,18 +65,18 @@ def test_the_next_roll_converges_whatever_somebody_typed(
 def test_what_somebody_took_away_is_not_switched_to(project: Project, typed: str) -> None:
     v1, v2 = roll_to(project, "staged")
     project.compose(*WHAT[typed])
-    with pytest.raises(ArrowFailed, match="new containers|ended with exit code"):
-        project.send("switch", v2)  # type: ignore[arg-type]
-    project.send("abandon", v2)  # type: ignore[arg-type]
-    project.assert_settled(v1)  # type: ignore[arg-type]
+    with pytest.raises(ArrowFailed, match=r"new containers|ended with exit code"):
+        project.send("switch", v2)
+    project.send("abandon", v2)
+    project.assert_settled(v1)
 
 
 @pytest.mark.parametrize("typed", ["up", "down", "stop"])
 def test_settle_leaves_something_that_runs(project: Project, typed: str) -> None:
     _, v2 = roll_to(project, "switched")
     project.compose(*WHAT[typed])
-    project.send("settle", v2)  # type: ignore[arg-type]
-    project.assert_settled(v2)  # type: ignore[arg-type]
+    project.send("settle", v2)
+    project.assert_settled(v2)
 
 
 @pytest.mark.parametrize("typed", list(WHAT))

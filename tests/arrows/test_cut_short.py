@@ -139,9 +139,12 @@ def test_one_that_waits_too_long_says_so(project: Project) -> None:
     v1, v2 = project.release("v1"), project.release("v2", BEHAVIOUR="sick")
     project.roll(v1)
     project.deliver(v2)
-    slow = threading.Thread(
-        target=lambda: pytest.raises(ArrowFailed, project.send, "stage", v2, healthy_deadline="400")
-    )
+
+    def stage() -> None:
+        with pytest.raises(ArrowFailed, match="was not healthy"):
+            project.send("stage", v2, healthy_deadline="400")
+
+    slow = threading.Thread(target=stage)
     slow.start()
     time.sleep(0.4)
     with pytest.raises(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import http.client
+import time
+
 import pytest
 
 from deploy.sandbox.images import OFFERED
@@ -49,7 +52,9 @@ EVERYTHING = f"""\
 services:
   web:
 {service(ports='["127.0.0.1:PORT:3000"]', env_file=".env", deploy="{replicas: 2}")}
-    depends_on: {{prepare: {{condition: service_completed_successfully}}, cache: {{condition: service_started}}}}
+    depends_on:
+      prepare: {{condition: service_completed_successfully}}
+      cache: {{condition: service_started}}
   prepare:
     image: ${{APP_IMAGE:?}}
     command: ["bash", "-c", "echo prepared; exit 0"]
@@ -126,12 +131,8 @@ def test_requests_that_outlive_the_drain_are_counted(make: MakeProject) -> None:
     project.roll(v1)
     project.deliver(v2)
     project.send("stage", v2)
-    import http.client
-
     slow = http.client.HTTPConnection("127.0.0.1", project.port)
     slow.request("POST", "/slow?ms=20000", body="x")
-    import time
-
     time.sleep(0.3)
     project.send("switch", v2)
     report = project.send("settle", v2)

@@ -141,8 +141,11 @@ def container_ids(host: str) -> list[str]:
 
 def settled(host: str, path: str, service: str, count: int = 1) -> list[str]:
     """Assert that a host has exactly `count` containers of a service and nothing half-done."""
+    project = Path(path).name
     ids = on_host(
-        host, f"docker ps -aq --filter label=com.docker.compose.service={service}"
+        host,
+        f"docker ps -aq --filter label=com.docker.compose.project={project} "
+        f"--filter label=com.docker.compose.service={service}",
     ).split()
     assert len(ids) == count, f"{host} has {len(ids)} containers of {service}"
     assert on_host(host, f"ls {path}/.headway/next 2>/dev/null || echo none") == "none"
