@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -43,18 +45,20 @@ def application(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture
 def make(application: None, tmp_path: Path) -> Iterator[MakeProject]:
+    """Makes projects, from several threads at once too."""
     made: list[Project] = []
+    numbers = itertools.count()
 
     def one(compose: str = WEB, services: str = SERVICES, more: str | None = None) -> Project:
         if more is None:
             more = f"proxy: {{image: '{images.OFFERED['caddy']}'}}"
-        project = Project(tmp_path / str(len(made)), compose, services, more)
+        project = Project(tmp_path / str(next(numbers)), compose, services, more)
         made.append(project)
         return project
 
     yield one
-    for project in made:
-        project.remove()
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(Project.remove, made))
 
 
 @pytest.fixture

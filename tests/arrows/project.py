@@ -10,6 +10,7 @@ import shutil
 import socket
 import subprocess
 import textwrap
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -38,10 +39,10 @@ CHANGING = ("docker", "mv", "rm", "cp", "touch")
 CHECK = """
 healthcheck:
   test: ["CMD", "bash", "/app/check"]
-  interval: 500ms
-  timeout: 2s
+  interval: 5s
+  timeout: 4s
   retries: 2
-  start_period: 3s
+  start_period: 10s
   start_interval: 200ms
 stop_grace_period: 2s
 restart: unless-stopped
@@ -56,10 +57,20 @@ def docker(*argv: str, check: bool = True, stdin: str = "") -> str:
     return done.stdout.strip()
 
 
+_given_ports: set[int] = set()
+_giving = threading.Lock()
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of 127.0.0.1 that nothing listens on and that no other project was given."""
+    with _giving:
+        while True:
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                port = int(probe.getsockname()[1])
+            if port not in _given_ports:
+                _given_ports.add(port)
+                return port
 
 
 def service(**keys: str) -> str:
@@ -126,7 +137,7 @@ class Project:
         (self.repository / "hosts" / "test.yaml").write_text(
             f"app: {self.name}\npath: {self.dir}\nimage: {APP}\n"
             "hosts: {here: {address: 127.0.0.1, roles: [web]}}\n"
-            "rollout: {min_healthy_time: 0s, healthy_deadline: 15s, bake: 0s, keep_releases: 50}\n"
+            "rollout: {min_healthy_time: 0s, healthy_deadline: 60s, bake: 0s, keep_releases: 50}\n"
             f"services:\n{textwrap.indent(textwrap.dedent(services).strip(), '  ')}\n{more}\n"
         )
         self.host = LocalHost("here")

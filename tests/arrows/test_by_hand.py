@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import textwrap
 
 import pytest
 
 from deploy.remote.arrows import ArrowFailed
 
+from .at_once import at_once
 from .conftest import SERVICES, WEB, MakeProject
 from .project import APP, Given, Project, docker, service
-from .visitor import Visitor
+from .visitor import Visitor, wait_for
 
 pytestmark = pytest.mark.fleet
 
@@ -21,6 +23,7 @@ WHAT = {
     "stop": ["stop", "-t", "0"],
     "scale": ["up", "-d", "--no-recreate", "--scale", "web=3"],
 }
+PHASES = ["staged", "switched"]
 
 
 def roll_to(project: Project, phase: str) -> tuple[Given, Given]:
@@ -34,60 +37,67 @@ def roll_to(project: Project, phase: str) -> tuple[Given, Given]:
     return v1, v2
 
 
-@pytest.mark.parametrize("phase", ["staged", "switched"])
-@pytest.mark.parametrize("typed", list(WHAT))
-def test_abandon_goes_back_whatever_somebody_typed(
-    project: Project, typed: str, phase: str
-) -> None:
-    v1, v2 = roll_to(project, phase)
-    project.compose(*WHAT[typed])
-    project.send("abandon", v2)
-    project.assert_settled(v1)
-    with Visitor(project.port) as visitor:
-        assert visitor.ask() == "v1"
+def test_abandon_goes_back_whatever_somebody_typed(make: MakeProject) -> None:
+    def check(typed: str, phase: str) -> None:
+        project = make()
+        v1, v2 = roll_to(project, phase)
+        project.compose(*WHAT[typed])
+        project.send("abandon", v2)
+        project.assert_settled(v1)
+        wait_for(project.port, "v1")
+
+    at_once(check, itertools.product(WHAT, PHASES))
 
 
-@pytest.mark.parametrize("phase", ["staged", "switched"])
-@pytest.mark.parametrize("typed", ["up", "down"])
-def test_the_next_roll_converges_whatever_somebody_typed(
-    project: Project, typed: str, phase: str
-) -> None:
-    roll_to(project, phase)
-    project.compose(*WHAT[typed])
-    v3 = project.release("v3")
-    project.roll(v3)
-    project.assert_settled(v3)
-    with Visitor(project.port) as visitor:
-        assert visitor.ask() == "v3"
+def test_the_next_roll_converges_whatever_somebody_typed(make: MakeProject) -> None:
+    def check(typed: str, phase: str) -> None:
+        project = make()
+        roll_to(project, phase)
+        project.compose(*WHAT[typed])
+        v3 = project.release("v3")
+        project.roll(v3)
+        project.assert_settled(v3)
+        wait_for(project.port, "v3")
+
+    at_once(check, itertools.product(["up", "down"], PHASES))
 
 
-@pytest.mark.parametrize("typed", ["up", "down", "stop"])
-def test_what_somebody_took_away_is_not_switched_to(project: Project, typed: str) -> None:
-    v1, v2 = roll_to(project, "staged")
-    project.compose(*WHAT[typed])
-    with pytest.raises(ArrowFailed, match=r"new containers|ended with exit code"):
-        project.send("switch", v2)
-    project.send("abandon", v2)
-    project.assert_settled(v1)
+def test_what_somebody_took_away_is_not_switched_to(make: MakeProject) -> None:
+    def check(typed: str) -> None:
+        project = make()
+        v1, v2 = roll_to(project, "staged")
+        project.compose(*WHAT[typed])
+        with pytest.raises(ArrowFailed, match=r"new containers|ended with exit code"):
+            project.send("switch", v2)
+        project.send("abandon", v2)
+        project.assert_settled(v1)
+
+    at_once(check, [("up",), ("down",), ("stop",)])
 
 
-@pytest.mark.parametrize("typed", ["up", "down", "stop"])
-def test_settle_leaves_something_that_runs(project: Project, typed: str) -> None:
-    _, v2 = roll_to(project, "switched")
-    project.compose(*WHAT[typed])
-    project.send("settle", v2)
-    project.assert_settled(v2)
+def test_settle_leaves_something_that_runs(make: MakeProject) -> None:
+    def check(typed: str) -> None:
+        project = make()
+        _, v2 = roll_to(project, "switched")
+        project.compose(*WHAT[typed])
+        project.send("settle", v2)
+        project.assert_settled(v2)
+
+    at_once(check, [("up",), ("down",), ("stop",)])
 
 
-@pytest.mark.parametrize("typed", list(WHAT))
-def test_a_settled_host_is_rolled_whatever_somebody_typed(project: Project, typed: str) -> None:
-    v1, v2 = project.release("v1"), project.release("v2")
-    project.roll(v1)
-    project.compose(*WHAT[typed])
-    if typed == "scale":
-        assert len(project.boxes()) == 3
-    project.roll(v2)
-    project.assert_settled(v2)
+def test_a_settled_host_is_rolled_whatever_somebody_typed(make: MakeProject) -> None:
+    def check(typed: str) -> None:
+        project = make()
+        v1, v2 = project.release("v1"), project.release("v2")
+        project.roll(v1)
+        project.compose(*WHAT[typed])
+        if typed == "scale":
+            assert len(project.boxes()) == 3
+        project.roll(v2)
+        project.assert_settled(v2)
+
+    at_once(check, [(typed,) for typed in WHAT])
 
 
 def test_a_container_made_anew_by_hand_is_taken_as_the_live_one(project: Project) -> None:
@@ -169,56 +179,53 @@ def test_a_published_port_is_taken_over(make: MakeProject) -> None:
     assert visitor.failures == []
 
 
-@pytest.mark.parametrize("phase", ["stage", "switch"])
-def test_a_first_deploy_over_it_that_fails_gives_everything_back(
-    make: MakeProject, phase: str
-) -> None:
-    project, old = running_without_headway(make)
-    bad = project.release("v2", BEHAVIOUR="exit" if phase == "stage" else "proxied-500")
-    project.deliver(bad)
-    if phase == "switch":
-        project.send("stage", bad)
-    with pytest.raises(ArrowFailed):
-        project.send(phase, bad)
-    project.send("abandon", bad)
-    assert project.next() == ""
-    assert {box.service: box.status for box in project.boxes("")} == {
-        "web": "running",
-        "worker": "running",
-    }
-    assert project.boxes("web")[0].id == old["web"]
-    assert [box.version for box in project.boxes("worker")] == ["v1"]
-    with Visitor(project.port) as visitor:
-        assert visitor.ask() == "v1"
-    assert f"APP_IMAGE={APP}:v1\n" in (project.dir / ".env").read_text()
-    good = project.release("v3")
-    project.roll(good)
-    project.assert_settled(good)
+def test_a_first_deploy_over_it_that_fails_gives_everything_back(make: MakeProject) -> None:
+    def check(phase: str) -> None:
+        project, old = running_without_headway(make)
+        bad = project.release("v2", BEHAVIOUR="exit" if phase == "stage" else "proxied-500")
+        project.deliver(bad)
+        if phase == "switch":
+            project.send("stage", bad)
+        with pytest.raises(ArrowFailed):
+            project.send(phase, bad)
+        project.send("abandon", bad)
+        assert project.next() == ""
+        assert {box.service: box.status for box in project.boxes("")} == {
+            "web": "running",
+            "worker": "running",
+        }
+        assert project.boxes("web")[0].id == old["web"]
+        assert [box.version for box in project.boxes("worker")] == ["v1"]
+        wait_for(project.port, "v1")
+        assert f"APP_IMAGE={APP}:v1\n" in (project.dir / ".env").read_text()
+        good = project.release("v3")
+        project.roll(good)
+        project.assert_settled(good)
+
+    at_once(check, [("stage",), ("switch",)])
 
 
-@pytest.mark.parametrize("typed", ["up", "down"])
-@pytest.mark.parametrize("phase", ["staged", "switched"])
-def test_a_first_deploy_over_it_in_which_somebody_types(
-    make: MakeProject, typed: str, phase: str
-) -> None:
-    project, _ = running_without_headway(make)
-    v2 = project.release("v2")
-    project.deliver(v2)
-    project.send("stage", v2)
-    if phase == "switched":
-        project.send("switch", v2)
-    project.compose(*WHAT[typed], check=False)
-    project.send("abandon", v2)
-    assert project.next() == ""
-    assert [(box.status, box.version) for box in project.boxes("web")] == [("running", "v1")]
-    assert [(box.status, box.version) for box in project.boxes("worker")] == [("running", "v1")]
-    with Visitor(project.port) as visitor:
-        assert visitor.ask() == "v1"
+def test_a_first_deploy_over_it_in_which_somebody_types(make: MakeProject) -> None:
+    def check(typed: str, phase: str) -> None:
+        project, _ = running_without_headway(make)
+        v2 = project.release("v2")
+        project.deliver(v2)
+        project.send("stage", v2)
+        if phase == "switched":
+            project.send("switch", v2)
+        project.compose(*WHAT[typed], check=False)
+        project.send("abandon", v2)
+        assert project.next() == ""
+        for name in ("web", "worker"):
+            assert [(box.status, box.version) for box in project.boxes(name)] == [("running", "v1")]
+        wait_for(project.port, "v1")
+
+    at_once(check, itertools.product(["up", "down"], PHASES))
 
 
 def test_two_replicas_that_ran_before_are_all_taken(make: MakeProject) -> None:
     replicas = WEB.replace('ports: ["127.0.0.1:PORT:3000"]', "deploy: {replicas: 2}")
-    project = make(replicas, "web: {port: 3000, order: start-first, drain: 5s}")
+    project = make(replicas, "web: {order: start-first, drain: 5s}")
     (project.dir / "compose.yaml").write_text((project.repository / "compose.yaml").read_text())
     (project.dir / ".env").write_text(f"APP_IMAGE={APP}:v1\nCOMPOSE_PROJECT_NAME={project.name}\n")
     project.compose("up", "-d", "--wait")

@@ -5,15 +5,20 @@ from __future__ import annotations
 import itertools
 import threading
 import time
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from deploy.errors import HeadwayError
 from deploy.remote.arrows import ArrowFailed
 
+from .at_once import at_once
 from .conftest import WEB, MakeProject
-from .project import Died, Project
+from .project import Died, Given, Project
 from .visitor import Visitor
+
+if TYPE_CHECKING:
+    from deploy.remote.script import Report
 
 pytestmark = pytest.mark.fleet
 
@@ -21,8 +26,11 @@ MOST = 40
 """More changes than any arrow makes; that none of them is left out is asserted."""
 
 
-def cut_short(project: Project, arrow: str, replicas: int = 1) -> int:
-    """Kill an arrow at its first change, at its second, …; return how many it makes.
+TWO = WEB.replace("stop_grace_period", "deploy: {replicas: 2}\n    stop_grace_period")
+
+
+def cut_short(project: Project, arrow: str, replicas: int, first: int, step: int) -> int:
+    """Kill an arrow at one of its changes, and a later one, …; return the first that it lacks.
 
     Before each, the host is settled; after each, another release is rolled over what is left.
     """
@@ -30,19 +38,17 @@ def cut_short(project: Project, arrow: str, replicas: int = 1) -> int:
     settled = project.release(next(versions))
     project.roll(settled)
     with Visitor(project.port) as visitor:
-        for at in range(1, MOST):
+        for at in range(first, MOST, step):
             cut = project.release(next(versions), N=str(at))
-            project.deliver(cut)
-            for before in ("stage", "switch", "settle"):
-                if before == arrow or (arrow == "abandon" and before == "settle"):
-                    break
-                project.send(before, cut)
+            before = list(itertools.takewhile(lambda one: one != arrow, ARROWS[arrow]))
+            for one in before:
+                send(project, one, cut)
             try:
-                project.send(arrow, cut, dies_at=at)
+                send(project, arrow, cut, dies_at=at)
             except Died:
                 pass
             else:
-                return at - 1
+                return at
             assert visitor.ask() in {settled.release.tag, cut.release.tag}
             settled = project.release(next(versions), N=str(at))
             project.roll(settled)
@@ -52,47 +58,68 @@ def cut_short(project: Project, arrow: str, replicas: int = 1) -> int:
     raise AssertionError(f"{arrow} makes more than {MOST} changes")
 
 
-@pytest.mark.parametrize(
-    ("arrow", "changes"),
-    [("stage", 5), ("switch", 1), ("settle", 10), ("abandon", 2)],
-)
-def test_whatever_kills_an_arrow_the_next_roll_converges(
-    project: Project, arrow: str, changes: int
-) -> None:
-    assert cut_short(project, arrow) >= changes
+ARROWS = {
+    "prepare": ["prepare"],
+    "stage": ["prepare", "stage"],
+    "switch": ["prepare", "stage", "switch"],
+    "settle": ["prepare", "stage", "switch", "settle"],
+    "abandon": ["prepare", "stage", "switch", "abandon"],
+}
 
 
-def test_with_two_replicas(make: MakeProject) -> None:
-    project = make(WEB.replace("stop_grace_period", "deploy: {replicas: 2}\n    stop_grace_period"))
-    assert cut_short(project, "stage", replicas=2) >= 7
+def send(project: Project, arrow: str, release: Given, **how: Any) -> Report:
+    if arrow == "prepare":
+        return project.deliver(release, **how)
+    return project.send(arrow, release, **how)
 
 
-@pytest.mark.parametrize("arrow", ["stage", "switch", "settle", "abandon"])
-def test_the_same_token_again_after_a_kill_finishes_it(project: Project, arrow: str) -> None:
+def test_whatever_kills_an_arrow_the_next_roll_converges(make: MakeProject) -> None:
+    def check(arrow: str, changes: int, replicas: int, first: int, step: int) -> None:
+        project = make(TWO if replicas == 2 else WEB)
+        assert cut_short(project, arrow, replicas, first, step) > changes
+
+    cases = [
+        ("settle", 10, 1, 1, 3),
+        ("settle", 10, 1, 2, 3),
+        ("settle", 10, 1, 3, 3),
+        ("stage", 5, 1, 1, 1),
+        ("stage", 7, 2, 1, 1),
+        ("prepare", 1, 1, 1, 1),
+        ("switch", 1, 1, 1, 1),
+        ("abandon", 2, 1, 1, 1),
+    ]
+    at_once(check, cases)
+
+
+def test_the_same_token_again_after_a_kill_finishes_it(make: MakeProject) -> None:
     """What the laptop does when the host has come back: it sends the same again."""
-    v1, v2 = project.release("v1"), project.release("v2")
-    project.roll(v1)
-    project.deliver(v2)
-    steps = {
-        "stage": ["stage"],
-        "switch": ["stage", "switch"],
-        "settle": ["stage", "switch", "settle"],
-        "abandon": ["stage", "switch", "abandon"],
-    }[arrow]
-    with Visitor(project.port) as visitor:
-        for step in steps[:-1]:
-            project.send(step, v2)
-        at = {"stage": 5, "switch": 1, "settle": 5, "abandon": 2}[arrow]
-        with pytest.raises(Died):
-            project.send(arrow, v2, token="again", dies_at=at)
-        assert project.send(arrow, v2, token="again").last("failed") is None
-        left = {"stage": ["switch", "settle"], "switch": ["settle"]}.get(arrow, [])
-        for step in left:
-            project.send(step, v2)
-    project.assert_settled(v1 if arrow == "abandon" else v2)
-    assert visitor.failures == []
-    what = "reverted" if arrow == "abandon" else "settled"
-    assert project.journal()[1:] == [(v2.id, "deploy", what)]
+
+    def check(arrow: str, at: int, left: list[str]) -> None:
+        project = make()
+        v1, v2 = project.release("v1"), project.release("v2")
+        project.roll(v1)
+        with Visitor(project.port) as visitor:
+            for one in ARROWS[arrow][:-1]:
+                send(project, one, v2)
+            with pytest.raises(Died):
+                send(project, arrow, v2, token="again", dies_at=at)
+            assert send(project, arrow, v2, token="again").last("failed") is None
+            for one in left:
+                send(project, one, v2)
+        project.assert_settled(v1 if arrow == "abandon" else v2)
+        assert visitor.failures == []
+        what = "reverted" if arrow == "abandon" else "settled"
+        assert project.journal()[1:] == [(v2.id, "deploy", what)]
+
+    at_once(
+        check,
+        [
+            ("stage", 5, ["switch", "settle"]),
+            ("switch", 1, ["settle"]),
+            ("settle", 5, []),
+            ("abandon", 2, []),
+        ],
+    )
 
 
 def test_the_same_token_twice_does_it_once(project: Project) -> None:

@@ -17,7 +17,7 @@ from deploy.sandbox.load import LoadReport, running
 
 from .conftest import SERVICES, WEB, MakeProject
 from .project import APP, Project, docker
-from .visitor import Visitor
+from .visitor import Visitor, wait_for
 
 pytestmark = pytest.mark.fleet
 
@@ -63,20 +63,6 @@ def restart_proxy(project: Project) -> None:
     """With the signal that ends it at once, whatever is in flight."""
     project.compose("kill", "-s", "KILL", "proxy")
     project.compose("up", "-d", "--wait", "proxy")
-
-
-def wait_for(project: Project, version: str) -> None:
-    """HAProxy has started, found its servers, and `version` answers."""
-    end = time.monotonic() + 15
-    while True:
-        try:
-            assert Visitor(project.port).ask() == version
-        except Exception:
-            if time.monotonic() > end:
-                raise
-            time.sleep(0.2)
-        else:
-            return
 
 
 def test_rolls_under_traffic_lose_nothing(make: MakeProject) -> None:
@@ -125,7 +111,7 @@ def test_a_restart_finds_the_live_slot(make: MakeProject) -> None:
     for release in (project.release("v1"), project.release("v2")):  # green, then blue
         project.roll(release)
         restart_proxy(project)
-        wait_for(project, release.release.tag)
+        wait_for(project.port, release.release.tag)
         answers = {Visitor(project.port).ask() for _ in range(20)}
         assert answers == {release.release.tag}
         live = project.live()
@@ -140,7 +126,7 @@ def test_a_restart_while_two_slots_run_finds_the_live_one(make: MakeProject) -> 
     for arrow, answers in (("stage", "v1"), ("switch", "v2")):
         project.send(arrow, v2)
         restart_proxy(project)
-        wait_for(project, answers)
+        wait_for(project.port, answers)
         assert {Visitor(project.port).ask() for _ in range(20)} == {answers}
     project.send("settle", v2)
     project.assert_settled(v2)
@@ -205,9 +191,9 @@ def test_what_a_person_made_by_hand_answers(make: MakeProject) -> None:
     v1 = project.release("v1")
     project.roll(v1)
     project.compose("up", "-d", "--force-recreate", "web")
-    wait_for(project, "v1")
+    wait_for(project.port, "v1")
     project.roll(project.release("v2"))
-    wait_for(project, "v2")
+    wait_for(project.port, "v2")
 
 
 def test_a_cut_between_flag_and_map_is_put_right(make: MakeProject) -> None:
@@ -258,11 +244,11 @@ def test_a_haproxy_from_before_is_made_anew_by_a_person(make: MakeProject) -> No
     v2 = project.release("v2")
     with pytest.raises(ArrowFailed, match="does not see the slots yet") as caught:
         project.deliver(v2)
-    wait_for(project, "v1")
+    wait_for(project.port, "v1")
     (project.dir / "haproxy.cfg").write_text(OWN)
     command = caught.value.detail.partition("\n")[2]
     subprocess.run(["sh", "-c", command], check=True, capture_output=True)
-    wait_for(project, "v1")
+    wait_for(project.port, "v1")
     with Visitor(project.port) as visitor:
         project.roll(v2)
     assert visitor.failures == []

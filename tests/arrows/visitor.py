@@ -10,6 +10,8 @@ from types import TracebackType
 from typing import Self
 
 TRIES_EVERY = 0.02
+START_SECONDS = 30.0
+"""Within which a proxy listens and has found its servers, on a busy machine."""
 
 
 class Visitor:
@@ -55,3 +57,17 @@ class Visitor:
                 self.answers[self.ask()] += 1
             except (OSError, http.client.HTTPException) as error:
                 self.failures.append(f"{error!r} after {time.monotonic() - began:.2f} s")
+
+
+def wait_for(port: int, version: str) -> None:
+    """A proxy that has just been started answers, with `version`."""
+    end = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            assert Visitor(port).ask() == version
+        except (AssertionError, OSError, http.client.HTTPException):
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.2)
+        else:
+            return

@@ -52,12 +52,12 @@ async def websocket(request: web.Request) -> web.StreamResponse:
 
 
 def application(**instead: Handler) -> web.Application:
-    handlers = {"home": plain, "echo": echo, "healthz": plain, "slow": slow, "ws": websocket}
+    handlers = {"home": plain, "echo": echo, "slow": slow, "ws": websocket}
     handlers |= instead
     app = web.Application()
     app.router.add_get("/", handlers["home"])
     app.router.add_post("/echo", handlers["echo"])
-    app.router.add_get("/healthz", handlers["healthz"])
+    app.router.add_get("/slow", handlers["slow"])
     app.router.add_post("/slow", handlers["slow"])
     app.router.add_get("/ws", handlers["ws"])
     return app
@@ -184,7 +184,7 @@ def test_a_late_generator_says_so_and_still_sends_everything():
 )
 def test_an_answer_that_is_not_2xx_is_a_failure_by_its_status(status, reason):
     async def bad(request: web.Request) -> web.StreamResponse:
-        headers = {"X-Version": "v3", "Location": "/healthz"}
+        headers = {"X-Version": "v3", "Location": "/slow"}
         return web.Response(status=status, text="relation missing\n", headers=headers)
 
     report = load_on(
