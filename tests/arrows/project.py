@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import random
 import re
 import secrets
 import shutil
@@ -62,15 +64,18 @@ _giving = threading.Lock()
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nothing listens on and that no other project was given."""
-    with _giving:
+    """A port of 127.0.0.1 that nothing listens on and that no other project was given.
+
+    Below those that the kernel gives to connections that go out: one of them could take it.
+    """
+    with _giving, socket.socket() as probe:
         while True:
-            with socket.socket() as probe:
-                probe.bind(("127.0.0.1", 0))
-                port = int(probe.getsockname()[1])
+            port = random.randint(25000, 32000)  # noqa: S311 - no secret
             if port not in _given_ports:
-                _given_ports.add(port)
-                return port
+                with contextlib.suppress(OSError):
+                    probe.bind(("127.0.0.1", port))
+                    _given_ports.add(port)
+                    return port
 
 
 def service(**keys: str) -> str:
@@ -229,6 +234,7 @@ class Project:
         except ArrowFailed as error:
             if dies_at and error.reason == f"the script ended with exit code {128 + 9}":
                 raise Died(arrow) from None
+            error.add_note(error.detail)
             raise
 
     def roll(self, release: Given, **how: Any) -> None:
