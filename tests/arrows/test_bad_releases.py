@@ -51,10 +51,10 @@ def fails_to_stage(project: Project, bad: Given, **how: str) -> tuple[str, str, 
 
 NOT_STAGED: list[tuple[str, str, str, dict[str, str]]] = [
     ("exit", "web ended with exit code 3", "cannot find its settings", {}),
-    ("sick", "web was not healthy within 4 s", "answers 503", {"healthy_deadline": "400"}),
+    ("sick", "web was not healthy within 9 s", "answers 503", {"healthy_deadline": "900"}),
     ("error-500", "/ on the new container answered 500 (3 times)", "the template is missing", {}),
     ("crash=1500", "web ended with exit code 1", "out of luck", {"min_healthy": "600"}),
-    ("silent", "web was not healthy within 4 s", "refused", {"healthy_deadline": "400"}),
+    ("silent", "web was not healthy within 9 s", "refused", {"healthy_deadline": "900"}),
 ]
 
 
@@ -78,7 +78,8 @@ def test_a_bad_release_is_not_staged(make: MakeProject) -> None:
 
 
 def test_unhealthy_is_found_out_at_once(make: MakeProject) -> None:
-    project = make(WEB.replace("start_period: 10s", "start_period: 0s").replace("5s", "300ms"))
+    check = WEB.replace("start_period: 10s", "start_period: 0s").replace("retries: 2", "retries: 8")
+    project = make(check.replace("interval: 5s", "interval: 300ms"))
     before = Before(project)
     bad = project.release("v2", BEHAVIOUR="sick")
     said, detail, seconds = fails_to_stage(project, bad)

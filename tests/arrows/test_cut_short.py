@@ -20,7 +20,7 @@ from .visitor import Visitor
 if TYPE_CHECKING:
     from deploy.remote.script import Report
 
-pytestmark = pytest.mark.fleet
+pytestmark = [pytest.mark.fleet, pytest.mark.long]
 
 MOST = 40
 """More changes than any arrow makes; that none of them is left out is asserted."""

@@ -36,6 +36,7 @@ def test_bad_on_the_second_host_only(shop: Project, release, load: Loads, kind: 
     assert "reverted" in past.text
 
 
+@pytest.mark.long
 def test_bad_in_the_bake_of_a_blue_green_deploy(
     settings_of_shop: Project, release, load: Loads
 ) -> None:

@@ -9,7 +9,10 @@ from tests.fleet.project import WEB, Done, Project, container_ids, on_host, sett
 
 
 # Blue-green starts all new containers at once, on the two cores that the load comes from as well.
-@pytest.mark.parametrize(("strategy", "rate"), [("rolling", 420), ("blue-green", 200)])
+@pytest.mark.parametrize(
+    ("strategy", "rate"),
+    [("rolling", 420), pytest.param("blue-green", 420, marks=pytest.mark.long)],
+)
 def test_three_rolls_of_an_application_that_dies_at_once_lose_no_request(
     settings_of_shop: Project, release, load: Loads, strategy: str, rate: int
 ) -> None:
@@ -24,13 +27,33 @@ def test_three_rolls_of_an_application_that_dies_at_once_lose_no_request(
     assert [roll.exit_code for roll in rolls] == [0, 0, 0], rolls[-1].text
     report = traffic.report
     no_failure(traffic)
-    assert report.requests >= (20_000 if strategy == "rolling" else 5_000)
+    assert report.requests >= 20_000
     assert set(tags) <= set(report.versions)
     # A websocket outlives the switch; only the end of its container, after the drain, closes it.
     settling = [window for roll in rolls for window in roll.windows("settle")]
     assert settling
     for closed in report.closed:
         assert within(report.started + closed.at, settling), closed
+    for host in WEB:
+        settled(host, "/srv/shop", "web")
+
+
+def test_blue_green_stages_every_host_before_any_is_switched(
+    settings_of_shop: Project, release
+) -> None:
+    shop = settings_of_shop
+    shop.on(release("v1"))
+    shop.change(rollout={"strategy": "blue-green"})
+    done = shop.deploy(release("v2"))
+    assert done.exit_code == 0, done.text
+    last_staged = max(end for _, end in done.windows("stage"))
+    switching = done.windows("switch")
+    assert len(switching) == 4
+    assert last_staged <= min(start for start, _ in switching)
+    assert max(end for _, end in switching) <= min(
+        end for start, end in done.windows("settle") if start > last_staged
+    )
+    assert set(shop.tags().values()) == {"v2"}
     for host in WEB:
         settled(host, "/srv/shop", "web")
 
