@@ -55,7 +55,7 @@ see_slot() {
 		unseen=
 		detail=$(runtime "show servers state $1")
 		case $detail in *srv_name*) ;; *)
-			[ "$(now)" -lt $((began + 200)) ] || {
+			[ "$(now)" -lt $((began + 500)) ] || {
 				reason="HAProxy says nothing of a backend $1: does it run with -f /etc/headway?"
 				return 1
 			}

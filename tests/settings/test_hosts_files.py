@@ -59,7 +59,7 @@ def test_the_sandbox(repository: Path) -> None:
     assert environment.ssh.known_hosts == repository / ".sandbox/known_hosts"
     assert environment.hosts["db-1"] == HostEntry(address="127.0.0.1", port=22201, roles=["db"])
     assert environment.services["worker"] == Service(role="worker")
-    assert environment.services["web"].drain == 15
+    assert environment.services["web"].drain == 5
     assert environment.secret("REGISTRY_PASSWORD").reveal() == "random"
 
 
