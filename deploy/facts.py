@@ -12,7 +12,11 @@ from deploy.remote.script import Report
 
 @dataclass(frozen=True)
 class Container:
-    """A container of the project; `slot` is blue, green, or empty where it has no alias."""
+    """A container of the project; `slot` is blue, green, or empty where it has no alias.
+
+    `ended_well` is one that had something to do, has done it (exit code 0), and is not to be
+    started again.
+    """
 
     id: str
     service: str
@@ -23,6 +27,7 @@ class Container:
     image: str
     hash: str
     slot: str
+    ended_well: bool = False
 
     @property
     def well(self) -> bool:
@@ -162,6 +167,9 @@ def _container(event: Mapping[str, Any]) -> Container:
         image=event["image"],
         hash=event["hash"],
         slot=slot,
+        ended_well=event["state"] == "exited"
+        and event.get("exit") == 0
+        and event.get("policy") in {"", "no"},
     )
 
 

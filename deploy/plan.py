@@ -165,7 +165,9 @@ def _reasons(release: Release, want: Wanted, now: HostFacts) -> list[str]:
         why += _off(rolled, now)
     rolled_names = {rolled.name for rolled in want.placement.rolled}
     for name in want.placement.services:
-        if name not in rolled_names and not any(one.state == "running" for one in now.of(name)):
+        if name not in rolled_names and not any(
+            one.state == "running" or one.ended_well for one in now.of(name)
+        ):
             why.append(f"{name} does not run")
     return why
 

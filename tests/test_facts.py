@@ -234,3 +234,20 @@ def test_a_release_that_cannot_be_read_is_passed_over(release: Any) -> None:
         said({"event": "release", "release": release}, {"event": "release", "release": good})
     )
     assert list(facts.releases) == ["v1-1"]
+
+
+@pytest.mark.parametrize(
+    ("state", "code", "policy", "ended_well"),
+    [
+        ("exited", 0, "no", True),
+        ("exited", 0, "", True),
+        ("exited", 1, "no", False),
+        # Somebody has stopped it: it is meant to run.
+        ("exited", 0, "unless-stopped", False),
+        ("running", 0, "no", False),
+    ],
+)
+def test_ended_well(state: str, code: int, policy: str, ended_well: bool) -> None:
+    event = {**CONTAINER, "state": state, "exit": code, "policy": policy}
+    (container,) = read(said(event)).containers
+    assert container.ended_well is ended_well

@@ -63,7 +63,9 @@ running_facts() {
 		--filter label=com.docker.compose.oneoff=False | xargs -r docker inspect -f \
 		'{"event":"container","id":{{json .ID}},"service":{{json (index .Config.Labels "com.docker.compose.service")}},'\
 '"state":{{json .State.Status}},"health":{{with .State.Health}}{{json .Status}}{{else}}""{{end}},'\
-'"restarts":{{json .RestartCount}},"started":{{json .State.StartedAt}},"image":{{json .Config.Image}},'\
+'"restarts":{{json .RestartCount}},"exit":{{json .State.ExitCode}},'\
+'"policy":{{json .HostConfig.RestartPolicy.Name}},'\
+'"started":{{json .State.StartedAt}},"image":{{json .Config.Image}},'\
 '"hash":{{json (index .Config.Labels "com.docker.compose.config-hash")}},'\
 '"aliases":{{with index .NetworkSettings.Networks "'"$network"'"}}{{json .Aliases}}{{else}}[]{{end}}}'
 	for file in "$state"/releases/*/release.json; do
