@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -104,8 +105,9 @@ def _entry(
 def way_back(past: list[Entry]) -> list[str]:
     """The ids of the releases that `rollback` walks down, the running one last.
 
-    A deploy that ended well goes on top; a rollback takes off what it left behind, so that rolling
-    back twice goes back two releases and never forward to what somebody has just left.
+    A deploy that ended well goes on top; a rollback takes off what it left behind, wherever else it
+    stands, so that rolling back twice goes back two releases and never forward to what somebody has
+    just left.
     """
     stack: list[str] = []
     for entry in past:
@@ -113,8 +115,10 @@ def way_back(past: list[Entry]) -> list[str]:
             continue
         if entry.verb == "rollback" and entry.release in stack:
             # A release may have been deployed more than once: back to its last time.
-            while stack[-1] != entry.release:
-                stack.pop()
+            top = len(stack) - 1 - stack[::-1].index(entry.release)
+            left = set(stack[top + 1 :])
+            kept = [one for one in stack[: top + 1] if one not in left]
+            stack = [one for one, _ in groupby(kept)]
         elif not stack or stack[-1] != entry.release:
             stack.append(entry.release)
     return stack
