@@ -38,8 +38,6 @@ class Exchange:
         self.stderr = bytearray()
         self.overdue = False
         """Whether `run` gave up at its deadline."""
-        self.waiting = False
-        """Whether it is at rest; an interrupt at any other time may have cut a packet in two."""
 
     @property
     def exit_code(self) -> int | None:
@@ -84,12 +82,10 @@ class Exchange:
                 break
             # Nothing wakes us when the window for input opens, so that is looked at every 10 ms.
             seconds = 0.01 if self.unsent else 0.1
-            self.waiting = True
             if all(self._ended):
                 channel.status_event.wait(seconds)
             else:
                 poll.poll(seconds * 1000)
-            self.waiting = False
         if self._lines:
             self._lines.end()
 

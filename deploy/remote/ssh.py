@@ -16,10 +16,11 @@ from pathlib import Path
 
 import paramiko
 
-from deploy.errors import OutcomeUnknown, TimedOut, Unreachable
+from deploy.errors import HeadwayError, OutcomeUnknown, TimedOut, Unreachable
 from deploy.remote.exchange import Exchange
 from deploy.remote.host import Result
 from deploy.remote.link import HANDSHAKE, Endpoint, Link, Login, open_link
+from deploy.remote.pool import each
 
 KILL_AFTER = 5.0
 """Seconds between SIGTERM at the deadline and SIGKILL."""
@@ -107,13 +108,29 @@ class SSHHost:
 
         The command runs under `timeout` on the host, which ends it and its process group at the
         deadline, whatever becomes of this connection. A command that a signal killed has exit code
-        128 + the signal's number. After an interrupt (KeyboardInterrupt) the command is still
-        running on the host, until then.
+        128 + the signal's number. An interrupt (KeyboardInterrupt) closes the connection; the
+        command is still running on the host then, until its deadline.
 
         Raises:
             ValueError: `argv` can't be sent: empty, with a NUL, or too long (use `stdin`).
         """
         command = _command(argv, timeout)
+
+        def run(_host: SSHHost) -> Result:
+            return self._exec(command, stdin, timeout, on_line)
+
+        if threading.current_thread() is not threading.main_thread():
+            return run(self)
+        # An interrupt comes to the main thread, between any two lines of Python. In the middle of
+        # paramiko's it can leave a lock held for which closing the channel then waits for ever.
+        outcome = each([self], run)[self.name]
+        if isinstance(outcome, HeadwayError):
+            raise outcome
+        return outcome
+
+    def _exec(
+        self, command: bytes, stdin: bytes, timeout: float, on_line: Callable[[str], None] | None
+    ) -> Result:
         with self._sessions:
             link, channel = self._session()
             exchange = Exchange(channel, stdin, on_line)
@@ -123,12 +140,9 @@ class SSHHost:
                 exchange.run(started + timeout + KILL_AFTER + GRACE)
             except (paramiko.SSHException, EOFError) as error:
                 raise self._unknown(link) from error
-            except BaseException as error:
-                if isinstance(error, OSError) and link.lost():
+            except OSError as error:
+                if link.lost():
                     raise self._unknown(link) from error
-                # An interrupt, or an error of on_line.
-                if not exchange.waiting or exchange.unsent:
-                    link.close()
                 raise
             finally:
                 with contextlib.suppress(paramiko.SSHException, EOFError, OSError):

@@ -163,9 +163,6 @@ def test_an_interrupt_comes_through_at_once(host: SSHHost, nap: str, stdin: byte
     with pytest.raises(KeyboardInterrupt):
         host.exec(nap.split(), stdin=stdin, timeout=4)
     assert 0.7 <= time.monotonic() - started < 1.2
-    assert host._link is not None
-    # Half a packet may have been sent, after which the connection is of no use.
-    assert host._link.alive is (not stdin)
     assert host.exec(["echo", "usable"], timeout=10).text == "usable\n"
     # The command is still there, and the host ends it at its deadline.
     assert running(nap)
@@ -176,12 +173,14 @@ def test_an_interrupt_comes_through_at_once(host: SSHHost, nap: str, stdin: byte
 
 
 def test_an_interrupt_in_the_middle_of_output(host: SSHHost) -> None:
-    host.connect()
-    interrupt_after(0.7)
-    started = time.monotonic()
-    with pytest.raises(KeyboardInterrupt):
-        host.exec(["timeout", "4", "yes"], timeout=30)
-    assert time.monotonic() - started < 1.5
+    # Again and again: what an interrupt finds held in paramiko is a matter of chance.
+    for _ in range(5):
+        host.connect()
+        interrupt_after(0.3)
+        started = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            host.exec(["timeout", "4", "yes"], timeout=30)
+        assert time.monotonic() - started < 1.5
     assert host.exec(["echo", "usable"], timeout=10).text == "usable\n"
 
 
