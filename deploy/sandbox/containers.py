@@ -15,6 +15,7 @@ from deploy.sandbox.machines import (
     CONFIG_LABEL,
     LABEL,
     NETWORK,
+    OWNER_LABEL,
     SUBNET,
     File,
     Machine,
@@ -63,11 +64,19 @@ def archive(files: Mapping[str, File]) -> bytes:
     return buffer.getvalue()
 
 
-def network(docker: Docker) -> None:
-    """Have the network."""
+def owner(docker: Docker) -> str | None:
+    """The name of the keys that the sandbox was made with; None where there is no network of it."""
+    form = '{{.Name}} {{.Label "' + OWNER_LABEL + '"}}'
+    listed = docker.lines("network", "ls", "--filter", f"name=^{NETWORK}$", "--format", form)
+    return listed[0].partition(" ")[2] if listed else None
+
+
+def network(docker: Docker, owner: str) -> None:
+    """Have the network, which says whose keys the machines on it were made with."""
     if docker.lines("network", "ls", "--quiet", "--filter", f"name=^{NETWORK}$"):
         return
-    docker("network", "create", "--label", f"{LABEL}=1", "--subnet", SUBNET, NETWORK)
+    labels = ("--label", f"{LABEL}=1", "--label", f"{OWNER_LABEL}={owner}")
+    docker("network", "create", *labels, "--subnet", SUBNET, NETWORK)
 
 
 def wait_ready(docker: Docker, machine: Machine) -> None:

@@ -18,6 +18,7 @@ from deploy.sandbox.containers import (
     copy,
     create,
     network,
+    owner,
     present,
     ready_within,
     wait_ready,
@@ -71,8 +72,9 @@ def up(hosts: int = 3, port: int = 8080, *, home: Home | None = None, say: Say =
     home = home or Home()
     docker = provide.ready(line)
     with home.locked():
-        if not home.complete and present(docker):
-            line("the keys of the sandbox that is there are gone: starting over")
+        mine = home.complete and owner(docker) in {None, home.name}
+        if not mine and present(docker):
+            line("the sandbox that is there was made with other keys: starting over")
             remove(docker, present(docker), keep_registry=False)
         home.prepare()
         machines = fleet(hosts, port)
@@ -151,7 +153,7 @@ def bring_all(
     change = changes(wanted, present(docker))
     check_ports(docker, change, by_name)
     clear(docker, change, say)
-    network(docker)
+    network(docker, home.name)
 
     def bring(name: str) -> None:
         machine = by_name[name]

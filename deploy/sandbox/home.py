@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import os
 import secrets
 from collections.abc import Iterator, Sequence
@@ -35,6 +36,11 @@ class Home:
     def complete(self) -> bool:
         """Whether what can't be made a second time is there: the key and the secrets."""
         return self.key.is_file() and self.env.is_file()
+
+    @property
+    def name(self) -> str:
+        """A short name for this key, by which a sandbox that another one made is told apart."""
+        return hashlib.sha256(public_key(self.key.read_bytes()).encode()).hexdigest()[:16]
 
     def prepare(self) -> None:
         """Make the key and the secrets, unless they are there."""

@@ -15,6 +15,7 @@ NETWORK = "headway-sandbox"
 SUBNET = "10.231.0.0/16"
 LABEL = "headway.sandbox"
 CONFIG_LABEL = "headway.sandbox.config"
+OWNER_LABEL = "headway.sandbox.owner"
 REGISTRY = "localhost:5050"
 REGISTRY_USER = "sandbox"
 MAX_HOSTS = 40
