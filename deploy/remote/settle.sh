@@ -91,16 +91,31 @@ replace_file() {
 	cp -p "$1" "$2.new" && sync "$2.new" && mv -f "$2.new" "$2"
 }
 
-# forget: keep the newest releases and what they run; old images would fill the disk in months.
+# forget: keep what this host ran last and their images; old ones would fill the disk in months. A
+# release that was only tried, or taken back, counts for nothing: however many failed since, what a
+# rollback goes to is still here.
 forget() {
 	find "$state/run" -type f -mmin +1440 -delete 2>/dev/null
-	# shellcheck disable=SC2012 # a release's name has no blanks: it is checked before it comes here
-	ls -1t "$state/releases" | tail -n "+$((keep + 1))" | while read -r id; do
-		[ "$id" = "$(current)" ] && continue
-		images=$(sed -n 's/^# image //p' "$state/releases/$id/.env")
-		rm -rf "${state:?}/releases/$id"
+	kept=" $release $(current) $(settled_here | head -n "$keep" | tr '\n' ' ')"
+	for folder in "$state/releases"/*; do
+		id=${folder##*/}
+		case $kept in *" $id "*) continue ;; esac
+		images=$(sed -n 's/^# image //p' "$folder/.env")
+		rm -rf "${folder:?}"
 		for image in $images; do
 			grep -qF "# image $image" "$state"/releases/*/.env || docker image rm "$image" >/dev/null 2>&1
 		done
 	done
+}
+
+# settled_here: the releases that this host has been on, the last one first, by its own journal; not
+# those from which it was taken back.
+settled_here() {
+	awk -F '"' '
+		$20 != "what" || $22 != "settled" { next }
+		$14 == "revert" && on != $18 { bad[on] = 1 }
+		$14 != "revert" { delete bad[$18] }
+		{ on = $18; at[on] = NR; order[NR] = on }
+		END { for (n = NR; n > 0; n--) if (n in order && at[order[n]] == n && !(order[n] in bad)) print order[n] }
+	' "$state/journal.jsonl"
 }

@@ -10,7 +10,7 @@ import pytest
 from deploy.sandbox.images import OFFERED
 
 from .conftest import SERVICES, WEB, MakeProject
-from .project import Project, docker, service
+from .project import Given, Project, docker, service
 from .visitor import Visitor
 
 pytestmark = pytest.mark.fleet
@@ -142,19 +142,44 @@ def test_requests_that_outlive_the_drain_are_counted(make: MakeProject) -> None:
     slow.close()
 
 
+def with_image_of_its_own(project: Project, number: int) -> Given:
+    """A release whose image no other test uses, since it may be removed."""
+    image = f"{project.name}:{number}"
+    docker("build", "-q", "-t", image, "-", stdin=f"FROM hw-test/app:v1\nENV N={number}\n")
+    return project.release("v1", image=image, N=str(number))
+
+
+def kept(project: Project) -> tuple[set[str], set[str]]:
+    """The releases that the host still has, and its images of them; these go now."""
+    releases = {path.name for path in (project.dir / ".headway" / "releases").iterdir()}
+    images = set(docker("image", "ls", "--format", "{{.Tag}}", project.name).split())
+    for image in images:
+        docker("image", "rm", "-f", f"{project.name}:{image}")
+    return releases, images
+
+
 def test_old_releases_and_their_images_go(make: MakeProject) -> None:
     project = make()
-    given = []
-    for number in range(3):
-        image = f"{project.name}:{number}"
-        docker("build", "-q", "-t", image, "-", stdin=f"FROM hw-test/app:v1\nENV N={number}\n")
-        given.append(project.release("v1", image=image, N=str(number)))
-        project.deliver(given[-1])
-        for arrow in ("stage", "switch", "settle"):
-            project.send(arrow, given[-1], keep="2")
-    kept = {path.name for path in (project.dir / ".headway" / "releases").iterdir()}
-    assert kept == {one.id for one in given[1:]}
-    assert docker("image", "ls", "-q", f"{project.name}:0") == ""
-    assert docker("image", "ls", "-q", f"{project.name}:1") != ""
-    for number in (1, 2):
-        docker("image", "rm", "-f", f"{project.name}:{number}")
+    given = [with_image_of_its_own(project, number) for number in range(3)]
+    for one in given:
+        project.roll(one, keep="2")
+    assert kept(project) == ({one.id for one in given[1:]}, {"1", "2"})
+
+
+def test_what_was_only_tried_pushes_no_release_out(make: MakeProject) -> None:
+    """However many deploys have failed since, what a rollback goes to is still there."""
+    project = make()
+    before, *bad, after = (with_image_of_its_own(project, number) for number in range(5))
+    project.roll(before, keep="2")
+    for one in bad[:2]:
+        project.deliver(one)
+        project.send("stage", one)
+        project.send("abandon", one)
+    # This one came to its end here, and was taken back since another host had failed.
+    project.roll(bad[2], keep="2")
+    for arrow in ("stage", "switch", "settle"):
+        project.send(arrow, before, verb="revert", keep="2")
+    project.roll(after, keep="2")
+    project.roll(before, verb="rollback", keep="2")
+    project.assert_settled(before)
+    assert kept(project) == ({before.id, after.id}, {"0", "4"})
