@@ -20,6 +20,9 @@ OLDEST_COMPOSE = (2, 24, 4)
 HASH_WITHOUT_DEPENDENCIES_FIXED = (2, 29, 3)
 """Since then `up --no-deps` no longer spoils the configuration hash (docker/compose#12069)."""
 
+START_INTERVAL_KNOWN = (25,)
+"""Docker Engine 25 (API 1.44) has `start_interval`; Compose refuses it before an older one."""
+
 LEAST_FREE_KB = 1_048_576
 """1 GiB: an image of 300 MB takes about three times that while it is unpacked."""
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from deploy import facts as facts_module
 from deploy.bundle import OF_EACH_HOST, given_values
-from deploy.checks import HASH_WITHOUT_DEPENDENCIES_FIXED, version
+from deploy.checks import HASH_WITHOUT_DEPENDENCIES_FIXED, START_INTERVAL_KNOWN, version
 from deploy.compose import file as compose_file
 from deploy.compose.override import override, slots_network
 from deploy.compose.placement import HEADWAY_PROXY, Placement, place
@@ -133,7 +133,7 @@ class Situation:
         self, host: str, release: Release, values: Mapping[str, str], shipped: Beside
     ) -> Files:
         """What one host gets of a release: its override and its `.env`, as text."""
-        placement = self.placements[host]
+        placement, facts = self.placements[host], self.facts[host]
         own = {OF_EACH_HOST: host} | self.environment.hosts[host].env
         return Files(
             override(
@@ -143,6 +143,7 @@ class Situation:
                 images=release.images,
                 release=release.id,
                 shipped=shipped.shipped,
+                start_interval=version(facts.docker) >= START_INTERVAL_KNOWN,
             ),
             dotenv(release, self.environment.app, {**values, **own}),
         )

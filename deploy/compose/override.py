@@ -39,6 +39,8 @@ def override(
     images: Mapping[str, str],
     release: str,
     shipped: Iterable[str],
+    *,
+    start_interval: bool = True,
 ) -> str:
     """Return the YAML that makes the team's file right for one host and one release.
 
@@ -49,6 +51,7 @@ def override(
         images: service → image by digest, of every service that runs the application's image.
         release: the release's id: what a rolled service binds comes out of its folder.
         shipped: the paths that go with the release.
+        start_interval: does the host's engine know it? Docker Engine does from 25 on.
     """
     carrier = Carrier(compose, environment.env, release, frozenset(shipped))
     services: dict[str, Any] = {}
@@ -60,6 +63,8 @@ def override(
             **carrier.keys(rolled.name),
             **(_side_by_side() if rolled.order == "start-first" else {}),
         }
+        if start_interval:
+            services[rolled.name] |= _checked_at_once(compose, rolled.name)
     for name in (*(rolled.name for rolled in placement.rolled), *placement.others):
         body = services.setdefault(name, {})
         body |= _dependencies(compose, placement, name)
@@ -102,6 +107,23 @@ def _steady(environment: Environment, compose: ComposeFile, name: str) -> dict[s
     ]
     anew = dict.fromkeys(["HEADWAY_RELEASE", *images], "")
     return {"environment": {key: "" for key in anew if key not in given}}
+
+
+def _checked_at_once(compose: ComposeFile, name: str) -> dict[str, Any]:
+    """Ask a new container every second whether it is healthy, until it first is.
+
+    Docker asks for the first time after a whole `interval`, 30 s by default, and a roll or a
+    rollback would wait that long on each host. What the file says of its start is left as it is. A
+    start period counts no failure and ends with the first success: 60 s is the default of
+    `healthy_deadline`, and less than the three checks that otherwise make a container unhealthy.
+    """
+    own = compose.services[name].get("healthcheck")
+    if not isinstance(own, dict) or "start_interval" in own or own.get("disable"):
+        return {}
+    if own.get("test") in (None, "NONE", ["NONE"]):
+        return {}
+    start = {"start_period": own.get("start_period", "60s"), "start_interval": "1s"}
+    return {"healthcheck": start}
 
 
 def _side_by_side() -> dict[str, Any]:

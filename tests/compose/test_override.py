@@ -61,3 +61,33 @@ def test_how_yaml_is_written() -> None:
     assert write(value) == "a: 0400\nb: '0400'\nc: !reset []\nd: 5 $$ é\n"
     shared = {"x": 1}
     assert "&" not in write([shared, shared])
+
+
+CHECKS = {
+    "a test alone": ("{test: [CMD, x]}", {"start_period": "60s", "start_interval": "1s"}),
+    "its own start period": (
+        "{test: x, interval: 30s, start_period: 5m}",
+        {"start_period": "5m", "start_interval": "1s"},
+    ),
+    "its own start interval": ("{test: x, start_interval: 2s}", None),
+    "none at all": ("{test: [NONE]}", None),
+    "switched off": ("{test: x, disable: true}", None),
+    "the image's": ("{interval: 10s}", None),
+}
+
+
+@pytest.mark.parametrize(("check", "added"), CHECKS.values(), ids=CHECKS)
+def test_a_new_container_is_checked_at_once(
+    tmp_path: Path, check: str, added: dict[str, str] | None
+) -> None:
+    compose = compose_of(tmp_path, PUBLISHED.replace("}}", f", healthcheck: {check}}}}}"))
+    environment = environment_of(tmp_path, HOSTS)
+    (placement,) = place(environment, compose, {}).values()
+
+    def web(**engine: bool) -> dict[str, object]:
+        text = override(environment, compose, placement, {}, "v1-0", [], **engine)
+        body = text.replace("!reset", "").replace("!override", "")
+        return dict(yaml.safe_load(body)["services"]["web"])
+
+    assert web().get("healthcheck") == added
+    assert "healthcheck" not in web(start_interval=False)
