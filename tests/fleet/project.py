@@ -102,8 +102,13 @@ class Project:
         return self.inv("deploy", "--tag", tag)
 
     def on(self, tag: str) -> None:
-        """Have the fleet on this tag, however it was before."""
+        """Have the fleet on this tag, however it was before: all hosts at once, not watched."""
+        body = self.body
+        self.change(
+            rollout={"strategy": "blue-green", "min_healthy_time": "0s", "bake": "0s"},
+        )
         done = self.deploy(tag)
+        self.write(body)
         assert done.exit_code == 0, done.text
 
     def status(self) -> dict[str, Any]:
