@@ -5,21 +5,29 @@ import pytest
 from deploy.sandbox import base, fleet, provide
 from deploy.sandbox.containers import owner
 from deploy.sandbox.home import Home
+from tests import images
 
-pytestmark = pytest.mark.fleet
+# It waits for the tests of the other process.
+pytestmark = [pytest.mark.fleet, pytest.mark.timeout(1500)]
+
+
+@pytest.fixture(autouse=True)
+def nobody_else():
+    with images.alone():
+        yield
 
 
 def left(docker):
     """What Docker has of the sandbox, by kind."""
     ours = ("--filter", "label=headway.sandbox=1")
-    images = docker.lines("image", "ls", "--format", "{{.Repository}}:{{.Tag}}")
+    names = docker.lines("image", "ls", "--format", "{{.Repository}}:{{.Tag}}")
     return {
         "containers": docker.lines("ps", "--all", "--quiet", *ours),
         "volumes": docker.lines("volume", "ls", "--quiet", *ours),
         "networks": docker.lines("network", "ls", "--quiet", *ours),
         "images": [
             name
-            for name in images
+            for name in names
             if name.startswith(("headway-sandbox/", "localhost:5050/")) or name == base.BASE
         ],
     }
