@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,7 @@ import pytest
 from tests.fleet.project import ROOT, Project, sandbox_settings
 
 NAME = "headway-test-odd"
+HOST_KEY = "/etc/ssh/ssh_host_ed25519_key.pub"
 SOCKET = "/var/run/docker.sock:/var/run/docker.sock"
 PREPARE = """
 install -d -m 0755 /run/sshd && ssh-keygen -A >/dev/null
@@ -49,6 +53,16 @@ def _docker(*words: str) -> str:
     return done.stdout.strip()
 
 
+def _wait_for_sshd(port: int) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 5) as one:
+            if one.recv(4) == b"SSH-":  # Docker's own forwarder takes connections, and says nothing
+                return
+        assert time.monotonic() < deadline, "the odd host's sshd does not answer"
+        time.sleep(0.1)
+
+
 @pytest.fixture
 def odd(fleet: None, tmp_path: Path) -> Iterator[Callable[[str, list[str]], Project]]:
     """A host of the sandbox's own image with something wrong, and a repository that names it."""
@@ -61,6 +75,7 @@ def odd(fleet: None, tmp_path: Path) -> Iterator[Callable[[str, list[str]], Proj
             text=True,
             check=True,
         ).stdout
+        subprocess.run(["docker", "rm", "-f", "-v", NAME], capture_output=True, check=False)
         _docker(
             "run",
             "--detach",
@@ -82,15 +97,8 @@ def odd(fleet: None, tmp_path: Path) -> Iterator[Callable[[str, list[str]], Proj
             PREPARE.replace("@WRONG@", wrong),
         )
         port = _docker("port", NAME, "22/tcp").rpartition(":")[2]
-        key = ""
-        while not key:
-            done = subprocess.run(
-                ["docker", "exec", NAME, "cat", "/etc/ssh/ssh_host_ed25519_key.pub"],
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            key = " ".join(done.stdout.split()[:2])
+        _wait_for_sshd(int(port))
+        key = " ".join(_docker("exec", NAME, "cat", HOST_KEY).split()[:2])
         known_hosts = tmp_path / "known_hosts"
         known_hosts.write_text(f"[127.0.0.1]:{port} {key}\n")
         hosts = {"odd-1": {"address": "127.0.0.1", "port": int(port), "roles": ["web"]}}
