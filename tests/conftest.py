@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from tests import images
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    import pytest
+    from xdist.remote import Producer
 
-SANDBOX = {"fleet", "sandbox", "test_registry_real.py"}
+SANDBOX = ("tests/fleet/", "tests/sandbox/", "tests/test_registry_real.py")
 """What has the sandbox to itself: there is one, and these change what runs on it."""
 
-LAST = "test_start_over.py"
+LAST = "tests/sandbox/test_start_over.py"
 """Takes the sandbox away."""
 
 
@@ -26,24 +27,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
+class Halves(LoadScopeScheduling):
+    """Of two processes, one has the sandbox; the other takes all else, file by file."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "the sandbox" if file.startswith(SANDBOX) and file != LAST else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    config.option.loadscopereorder = False  # the order below is meant
+    return Halves(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of two processes, one has the sandbox, and the other takes what needs an engine, or nothing.
-
-    The longest comes first, so that neither waits for the other at the end.
-    """
-    items.sort(key=lambda item: (item.path.name == LAST, not _on_the_sandbox(item.path)))
-    for item in items:
-        if _on_the_sandbox(item.path):
-            item.add_marker(pytest.mark.xdist_group("sandbox"))
-
-
-def _on_the_sandbox(path: Path) -> bool:
-    return bool(SANDBOX & {*path.parts[-2:]})
+    """The longest comes first, so that neither process waits for the other at the end."""
+    items.sort(key=lambda item: (item.nodeid.startswith(LAST), not item.nodeid.startswith(SANDBOX)))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    if item.get_closest_marker("fleet") and item.path.name != LAST:
+    if item.get_closest_marker("fleet") and not item.nodeid.startswith(LAST):
         images.use()
 
 
