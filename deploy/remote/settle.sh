@@ -91,12 +91,16 @@ replace_file() {
 	cp -p "$1" "$2.new" && sync "$2.new" && mv -f "$2.new" "$2"
 }
 
-# forget: keep what this host ran last and their images; old ones would fill the disk in months. A
-# release that was only tried, or taken back, counts for nothing: however many failed since, what a
-# rollback goes to is still here.
+# forget: keep the newest releases, and those that this host was on last, with their images; old ones
+# would fill the disk in months. What was only tried is among the newest, and not among the last:
+# however many deploys have failed since, what a rollback goes to is still here.
 forget() {
 	find "$state/run" -type f -mmin +1440 -delete 2>/dev/null
-	kept=" $release $(current) $(settled_here | head -n "$keep" | tr '\n' ' ')"
+	# shellcheck disable=SC2012 # a release's name has no blanks: it is checked before it comes here
+	kept=" $release $(current) $({
+		ls -1t "$state/releases" | head -n "$keep"
+		settled_here | head -n "$keep"
+	} | tr '\n' ' ')"
 	for folder in "$state/releases"/*; do
 		id=${folder##*/}
 		case $kept in *" $id "*) continue ;; esac
