@@ -25,6 +25,10 @@ from deploy.sandbox.machines import (
 if TYPE_CHECKING:
     from deploy.sandbox.docker import Docker
 
+NO_REQUEST = b"?\r\n\r\n"
+"""What an HTTP server answers by itself, with 400. A request would go through the edge to hosts,
+and where nothing is deployed yet their proxies wait for it."""
+
 READY_SECONDS = 90.0
 """For sshd and an engine to answer: 3 s on an idle machine, more on a busy one."""
 
@@ -112,7 +116,7 @@ def answers(docker: Docker, machine: Machine) -> bool:
                 # Docker's own forwarder takes connections before anybody listens behind it; only
                 # sshd speaks first, the others are asked.
                 if inside != 22:
-                    connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
+                    connection.sendall(NO_REQUEST)
                 if not connection.recv(16):
                     return False
         except OSError:

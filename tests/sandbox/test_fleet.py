@@ -1,11 +1,13 @@
 """The sandbox itself, as it is up."""
 
+import socket
 import subprocess
 
 import pytest
 
 from deploy.errors import UsageError
 from deploy.sandbox import fleet, provide
+from deploy.sandbox.containers import NO_REQUEST
 from deploy.sandbox.home import Home
 
 pytestmark = pytest.mark.fleet
@@ -41,6 +43,14 @@ def test_a_second_up_changes_no_container(home):
     assert containers() == before
     assert not [line for line in said if "starting" in line or "building" in line]
     assert "http://127.0.0.1:8080" in said[-3]
+
+
+@pytest.mark.parametrize("port", [8080, 5050])
+def test_what_is_asked_of_edge_and_registry_goes_no_further(home, port):
+    """So that `up` says what is up, whatever the hosts behind the edge do."""
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        connection.sendall(NO_REQUEST)
+        assert connection.recv(12)[9:] == b"400"
 
 
 @pytest.mark.parametrize("port", [22001, 22002, 22003, 22101, 22201])
