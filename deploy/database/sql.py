@@ -1,0 +1,228 @@
+"""SQL text cut into statements, as PostgreSQL's own scanner would. Pure.
+
+Only quotes, comments and brackets are understood here, which is all that it takes to find where a
+statement ends; what a statement does is for others to say.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+BREAKPOINT = "--> statement-breakpoint"
+"""What drizzle-kit puts between statements; to PostgreSQL it is a comment."""
+
+
+class Unreadable(ValueError):
+    """A quote, a comment or a bracket that nothing ends; `line` is where it begins."""
+
+    def __init__(self, line: int, what: str) -> None:
+        super().__init__(f"{what} that nothing ends")
+        self.line = line
+        self.what = what
+
+
+@dataclass(frozen=True)
+class Comment:
+    """A comment; `line` counts from 1, `text` is without its marks and outer blanks."""
+
+    line: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement, without its semicolon and without the comments before it.
+
+    `line` is that of its first word, counted from 1. `comments` are those before it, in it, and
+    behind it on its last line. `bare` is what is left to look for keywords in: the text in upper
+    case, with a blank for each comment and `''` or `$$$$` in place of what is quoted.
+    """
+
+    text: str
+    line: int
+    bare: str
+    comments: tuple[Comment, ...] = ()
+
+    @property
+    def words(self) -> list[str]:
+        """The words of `bare`: names (those in quotes as written), numbers, and single marks."""
+        return re.findall(r'"(?:[^"]|"")*"|[\w$]+|[^\s\w]', self.bare)
+
+
+@dataclass(frozen=True)
+class _Token:
+    kind: str
+    text: str
+    line: int
+
+
+_TOKEN = re.compile(
+    r"""
+      (?P<blank>\s+)
+    | (?P<line>--[^\n]*)
+    | (?P<block>/\*)
+    | (?P<string>(?:[eE]'(?:[^'\\]|\\.|'')*')|(?:(?:[bBxXnN]|[uU]&)?'(?:[^']|'')*'))
+    | (?P<name>(?:[uU]&)?"(?:[^"]|"")*")
+    | (?P<dollar>\$(?:[^\W\d]\w*)?\$)
+    | (?P<word>[^\W\d][\w$]*|\d[\w.]*)
+    | (?P<open_quote>['"])
+    | (?P<mark>.)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+
+def _tokens(text: str) -> Iterator[_Token]:
+    at, line = 0, 1
+    while at < len(text):
+        match = _TOKEN.match(text, at)
+        assert match  # noqa: S101 - `mark` takes any character
+        kind, end = str(match.lastgroup), match.end()
+        if kind == "block":
+            end = _end_of_comment(text, at, line)
+        elif kind == "dollar":
+            close = text.find(match.group(), end)
+            if close < 0:
+                raise Unreadable(line, f"a {match.group()} quote")
+            end = close + len(match.group())
+        elif kind == "open_quote":
+            raise Unreadable(line, f"a {match.group()} quote")
+        yield _Token(kind, text[at:end], line)
+        line += text.count("\n", at, end)
+        at = end
+
+
+def _end_of_comment(text: str, at: int, line: int) -> int:
+    depth = 0
+    for match in re.compile(r"/\*|\*/").finditer(text, at):
+        depth += 1 if match.group() == "/*" else -1
+        if depth == 0:
+            return match.end()
+    raise Unreadable(line, "a /* comment")
+
+
+def _comment(token: _Token) -> Comment:
+    inner = token.text[2:] if token.kind == "line" else token.text[2:-2]
+    return Comment(token.line, inner.strip())
+
+
+class _Depth:
+    """Whether a semicolon ends the statement: not in brackets, not in a BEGIN ATOMIC body."""
+
+    def __init__(self) -> None:
+        self.brackets: list[int] = []
+        self.blocks = 0
+        self.last = ""
+
+    def take(self, token: _Token) -> None:
+        word = token.text.upper()
+        if token.kind == "mark" and word in "([":
+            self.brackets.append(token.line)
+        elif token.kind == "mark" and word in ")]":
+            if self.brackets:
+                self.brackets.pop()
+        elif token.kind == "word":
+            if word == "ATOMIC" and self.last == "BEGIN":
+                self.blocks = 1
+            elif self.blocks and word == "CASE":
+                self.blocks += 1
+            elif self.blocks and word == "END":
+                self.blocks -= 1
+        if token.kind not in {"blank", "line", "block"}:
+            self.last = word
+
+    @property
+    def outside(self) -> bool:
+        return not self.brackets and not self.blocks
+
+
+def statements(text: str) -> list[Statement]:
+    """Cut a text into its statements.
+
+    Raises:
+        Unreadable: something is begun that nothing ends.
+    """
+    found: list[Statement] = []
+    pending: list[Comment] = []
+    tokens: list[_Token] = []
+    depth = _Depth()
+
+    def finish() -> None:
+        nonlocal tokens, pending, depth
+        if depth.brackets:
+            raise Unreadable(depth.brackets[0], "a bracket")
+        if tokens:
+            found.append(_statement(tokens, pending))
+            pending = []
+        tokens, depth = [], _Depth()
+
+    for token in _tokens(text):
+        if token.kind in {"line", "block"}:
+            comment = _comment(token)
+            if tokens:
+                tokens.append(token)
+            elif found and not pending and _last_line(found[-1]) == comment.line:
+                # Behind the statement, on its last line.
+                last = found.pop()
+                found.append(Statement(last.text, last.line, last.bare, (*last.comments, comment)))
+            else:
+                pending.append(comment)
+        elif token.kind == "mark" and token.text == ";" and depth.outside:
+            finish()
+        elif token.kind == "blank" and not tokens:
+            continue
+        else:
+            depth.take(token)
+            tokens.append(token)
+    finish()
+    return found
+
+
+def _last_line(statement: Statement) -> int:
+    return statement.line + statement.text.count("\n")
+
+
+def _statement(tokens: list[_Token], before: list[Comment]) -> Statement:
+    while tokens[-1].kind in {"blank", "line", "block"} and len(tokens) > 1:
+        last = tokens.pop()
+        if last.kind != "blank":
+            before = [*before, _comment(last)]
+    inside = [_comment(token) for token in tokens if token.kind in {"line", "block"}]
+    bare = "".join(_bare(token) for token in tokens)
+    text = "".join(token.text for token in tokens)
+    return Statement(text, tokens[0].line, bare, (*before, *inside))
+
+
+def _bare(token: _Token) -> str:
+    match token.kind:
+        case "line" | "block":
+            return " "
+        case "string":
+            return "''"
+        case "dollar":
+            return "$$$$"
+        case "name":
+            return token.text
+        case _:
+            return token.text.upper()
+
+
+def quoted_bodies(text: str) -> list[tuple[int, str]]:
+    """Return (line, content) of every dollar-quoted body in a text: what DO and functions hold.
+
+    Raises:
+        Unreadable: something is begun that nothing ends.
+    """
+    bodies = []
+    for token in _tokens(text):
+        if token.kind == "dollar":
+            mark = token.text[: token.text.index("$", 1) + 1]
+            bodies.append((token.line, token.text[len(mark) : -len(mark)]))
+    return bodies
+
+
+def pieces(text: str) -> list[str]:
+    """Cut a text at drizzle-kit's breakpoints, as Drizzle's migrator does: by that string alone."""
+    return text.split(BREAKPOINT)
