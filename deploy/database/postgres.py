@@ -36,7 +36,8 @@ class Postgres:
     project: str
     service: str
 
-    def _psql(self, sql: str, timeout: float, doing: str) -> str:
+    def psql(self, sql: str, *, timeout: float, doing: str) -> str:
+        """Run SQL; see `deploy.database.server.Server`."""
         labels = [
             f"label=com.docker.compose.project={self.project}",
             f"label=com.docker.compose.service={self.service}",
@@ -62,7 +63,7 @@ class Postgres:
         Raises:
             HostError: the database cannot be asked.
         """
-        text = self._psql(_ROWS, 30, "the database could not be asked")
+        text = self.psql(_ROWS, timeout=30, doing="the database could not be asked")
         pairs = (line.split() for line in text.splitlines() if line.strip())
         return [Row(digest, int(when)) for digest, when in pairs]
 
@@ -83,7 +84,7 @@ class Postgres:
             parts.append(_one(migration, lock_timeout, statement_timeout))
         timeout = 30 + len(migrations) * (statement_timeout + lock_timeout)
         try:
-            self._psql("".join(parts), timeout, "a migration failed")
+            self.psql("".join(parts), timeout=timeout, doing="a migration failed")
         except CommandFailed as error:
             applied = {row.hash for row in self.rows()}
             failed = next((one for one in migrations if one.hash not in applied), None)
