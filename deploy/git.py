@@ -45,3 +45,28 @@ def tracked(folder: Path, path: str) -> list[str] | None:
     """Return the tracked files at or below `path`, from `folder`; None without a checkout."""
     text = _git(folder, "--literal-pathspecs", "ls-files", "-z", "--", path)
     return None if text is None else [name for name in text.split("\0") if name]
+
+
+def tracked_at(folder: Path, revision: str) -> list[str] | None:
+    """Return the files at or below `folder` that a commit has, from `folder`; None: no such commit.
+
+    A folder that the commit does not have yet has no files.
+    """
+    if commit(folder, revision) is None:
+        return None
+    text = _git(folder, "ls-tree", "-r", "-z", "--name-only", revision, "--", ".")
+    return None if text is None else [name for name in text.split("\0") if name]
+
+
+def changed_since(folder: Path, revision: str) -> list[str] | None:
+    """Return the tracked files below `folder` that are not as a commit has them, from `folder`."""
+    if revision.startswith("-"):
+        return None
+    text = _git(folder, "diff", "--name-only", "-z", "--relative", revision, "--", ".")
+    return None if text is None else [name for name in text.split("\0") if name]
+
+
+def place(folder: Path) -> str | None:
+    """Return where a folder is within its checkout, as `a/b/`, "" at its root; None without one."""
+    text = _git(folder, "rev-parse", "--show-prefix")
+    return None if text is None else text.rstrip("\n")

@@ -81,6 +81,7 @@ RULES: dict[str, Rule] = {
         Rule("many-locks", Level.LOCK, "several tables are locked at once in one transaction"),
         Rule("opaque", Level.OPAQUE, "what it does is decided only when it runs"),
         Rule("unreadable", Level.UNREADABLE, "no statement of PostgreSQL's"),
+        Rule("bad-exception", Level.UNREADABLE, "a `-- deploy:` comment that allows nothing"),
         Rule("add-enum-value", Level.WARNS, "the running version may read a value it has not met"),
         Rule("drop-not-null", Level.WARNS, "the running version may read a null"),
         Rule("drop-constraint", Level.WARNS, "rows may come that the way back would not take"),
@@ -90,6 +91,19 @@ RULES: dict[str, Rule] = {
         Rule("not-atomic", Level.WARNS, "a failure half-way leaves a part of the file applied"),
     )
 }
+
+
+@dataclass(frozen=True)
+class Hazard:
+    """A rule that a statement meets, before it is known where the statement stands.
+
+    `harmless` says why it does no harm here ("the table is new"); then it is no finding, and nobody
+    else's word about the same statement makes it one. `subject` is as a finding's.
+    """
+
+    rule: str
+    subject: str = ""
+    harmless: str = ""
 
 
 @dataclass(frozen=True, order=True)

@@ -7,8 +7,11 @@ statement ends; what a statement does is for others to say.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 BREAKPOINT = "--> statement-breakpoint"
 """What drizzle-kit puts between statements; to PostgreSQL it is a comment."""
@@ -47,15 +50,25 @@ class Statement:
 
     @property
     def words(self) -> list[str]:
-        """The words of `bare`: names (those in quotes as written), numbers, and single marks."""
-        return re.findall(r'"(?:[^"]|"")*"|[\w$]+|[^\s\w]', self.bare)
+        """The words of `bare`: names (those in quotes as written), numbers, strings, marks."""
+        return re.findall(r"""(?:[uU]&)?"(?:[^"]|"")*"|''|::|[\w$]+|[^\s\w]""", self.bare)
 
 
 @dataclass(frozen=True)
-class _Token:
+class Token:
+    """A piece of text as the scanner sees it; `line` is where it begins, from 1.
+
+    `kind` is blank, line or block (comments), string, name (in quotes), dollar, word, or mark.
+    """
+
     kind: str
     text: str
     line: int
+
+    @property
+    def means(self) -> bool:
+        """Whether it is more than a blank or a comment."""
+        return self.kind not in {"blank", "line", "block"}
 
 
 _TOKEN = re.compile(
@@ -74,7 +87,12 @@ _TOKEN = re.compile(
 )
 
 
-def _tokens(text: str) -> Iterator[_Token]:
+def tokens(text: str) -> Iterator[Token]:
+    """Cut a text into tokens, which together are the text.
+
+    Raises:
+        Unreadable: something is begun that nothing ends.
+    """
     at, line = 0, 1
     while at < len(text):
         match = _TOKEN.match(text, at)
@@ -89,7 +107,7 @@ def _tokens(text: str) -> Iterator[_Token]:
             end = close + len(match.group())
         elif kind == "open_quote":
             raise Unreadable(line, f"a {match.group()} quote")
-        yield _Token(kind, text[at:end], line)
+        yield Token(kind, text[at:end], line)
         line += text.count("\n", at, end)
         at = end
 
@@ -103,7 +121,8 @@ def _end_of_comment(text: str, at: int, line: int) -> int:
     raise Unreadable(line, "a /* comment")
 
 
-def _comment(token: _Token) -> Comment:
+def comment_of(token: Token) -> Comment:
+    """The comment that a token of kind line or block is."""
     inner = token.text[2:] if token.kind == "line" else token.text[2:-2]
     return Comment(token.line, inner.strip())
 
@@ -116,7 +135,7 @@ class _Depth:
         self.blocks = 0
         self.last = ""
 
-    def take(self, token: _Token) -> None:
+    def take(self, token: Token) -> None:
         word = token.text.upper()
         if token.kind == "mark" and word in "([":
             self.brackets.append(token.line)
@@ -130,7 +149,7 @@ class _Depth:
                 self.blocks += 1
             elif self.blocks and word == "END":
                 self.blocks -= 1
-        if token.kind not in {"blank", "line", "block"}:
+        if token.means:
             self.last = word
 
     @property
@@ -139,30 +158,32 @@ class _Depth:
 
 
 def statements(text: str) -> list[Statement]:
-    """Cut a text into its statements.
+    """Cut a text into its statements; drizzle-kit's breakpoint ends one as a semicolon does.
 
     Raises:
         Unreadable: something is begun that nothing ends.
     """
     found: list[Statement] = []
     pending: list[Comment] = []
-    tokens: list[_Token] = []
+    taken: list[Token] = []
     depth = _Depth()
 
     def finish() -> None:
-        nonlocal tokens, pending, depth
+        nonlocal taken, pending, depth
         if depth.brackets:
             raise Unreadable(depth.brackets[0], "a bracket")
-        if tokens:
-            found.append(_statement(tokens, pending))
+        if taken:
+            found.append(_statement(taken, pending))
             pending = []
-        tokens, depth = [], _Depth()
+        taken, depth = [], _Depth()
 
-    for token in _tokens(text):
-        if token.kind in {"line", "block"}:
-            comment = _comment(token)
-            if tokens:
-                tokens.append(token)
+    for token in tokens(text):
+        if token.text.startswith(BREAKPOINT) and depth.outside:
+            finish()
+        elif token.kind in {"line", "block"}:
+            comment = comment_of(token)
+            if taken:
+                taken.append(token)
             elif found and not pending and _last_line(found[-1]) == comment.line:
                 # Behind the statement, on its last line.
                 last = found.pop()
@@ -171,31 +192,52 @@ def statements(text: str) -> list[Statement]:
                 pending.append(comment)
         elif token.kind == "mark" and token.text == ";" and depth.outside:
             finish()
-        elif token.kind == "blank" and not tokens:
+        elif token.kind == "blank" and not taken:
             continue
         else:
             depth.take(token)
-            tokens.append(token)
+            taken.append(token)
     finish()
     return found
+
+
+def comments(text: str) -> list[Comment]:
+    """Return every comment of a text, those that stand with no statement as well.
+
+    Raises:
+        Unreadable: something is begun that nothing ends.
+    """
+    return [comment_of(one) for one in tokens(text) if one.kind in {"line", "block"}]
+
+
+def without_comments(text: str) -> str:
+    """The text with a blank for each comment, and every line where it was.
+
+    Raises:
+        Unreadable: something is begun that nothing ends.
+    """
+    return "".join(
+        one.text if one.kind not in {"line", "block"} else " " + "\n" * one.text.count("\n")
+        for one in tokens(text)
+    )
 
 
 def _last_line(statement: Statement) -> int:
     return statement.line + statement.text.count("\n")
 
 
-def _statement(tokens: list[_Token], before: list[Comment]) -> Statement:
-    while tokens[-1].kind in {"blank", "line", "block"} and len(tokens) > 1:
-        last = tokens.pop()
+def _statement(taken: list[Token], before: list[Comment]) -> Statement:
+    while not taken[-1].means and len(taken) > 1:
+        last = taken.pop()
         if last.kind != "blank":
-            before = [*before, _comment(last)]
-    inside = [_comment(token) for token in tokens if token.kind in {"line", "block"}]
-    bare = "".join(_bare(token) for token in tokens)
-    text = "".join(token.text for token in tokens)
-    return Statement(text, tokens[0].line, bare, (*before, *inside))
+            before = [*before, comment_of(last)]
+    inside = [comment_of(token) for token in taken if token.kind in {"line", "block"}]
+    bare = "".join(_bare(token) for token in taken)
+    text = "".join(token.text for token in taken)
+    return Statement(text, taken[0].line, bare, (*before, *inside))
 
 
-def _bare(token: _Token) -> str:
+def _bare(token: Token) -> str:
     match token.kind:
         case "line" | "block":
             return " "
@@ -216,7 +258,7 @@ def quoted_bodies(text: str) -> list[tuple[int, str]]:
         Unreadable: something is begun that nothing ends.
     """
     bodies = []
-    for token in _tokens(text):
+    for token in tokens(text):
         if token.kind == "dollar":
             mark = token.text[: token.text.index("$", 1) + 1]
             bodies.append((token.line, token.text[len(mark) : -len(mark)]))

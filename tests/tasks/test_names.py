@@ -20,7 +20,7 @@ from .repository import ROOT, Repository
 if TYPE_CHECKING:
     from invoke.context import Context
 
-EVERY = ("check", "deploy", "exec", "history", "logs", "plan", "rollback", "status")
+EVERY = ("check", "deploy", "exec", "history", "logs", "migrate", "plan", "rollback", "status")
 """The verbs of the design that there are."""
 
 

@@ -1,0 +1,112 @@
+"""What one statement does to the version that is running. Pure.
+
+Written from the list of PostgreSQL's commands. What is not in it is `opaque`: nothing is passed
+over.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from deploy.database import changes
+from deploy.database.alters import alter
+from deploy.database.batch import Batch
+from deploy.database.creates import create
+from deploy.database.drops import KINDS, drop, kind_of
+from deploy.database.rules import Hazard
+from deploy.database.words import Reader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from deploy.database.sql import Statement
+
+_QUERIES = {"WITH", "SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "VALUES", "TABLE", "("}
+_UPKEEP = {"VACUUM", "CLUSTER", "REINDEX", "REFRESH"}
+TRANSACTION = {"BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT"}
+_HARMLESS = {
+    *("ANALYZE", "ANALYSE", "CHECKPOINT", "CLOSE", "COMMENT", "DEALLOCATE", "DECLARE", "DISCARD"),
+    *("EXPLAIN", "FETCH", "GRANT", "IMPORT", "LISTEN", "MOVE", "NOTIFY", "PREPARE", "RELEASE"),
+    *("RESET", "SAVEPOINT", "SECURITY", "SET", "SHOW", "UNLISTEN"),
+}
+_OUTSIDE_A_TRANSACTION = {"VACUUM"}
+
+
+def hazards(statement: Statement, batch: Batch) -> list[Hazard]:
+    """Return every hazard of a statement, those too that do no harm here; `batch` moves on."""
+    return list(_hazards(statement.words, batch))
+
+
+def _hazards(words: list[str], batch: Batch) -> Iterator[Hazard]:
+    reader = Reader(words)
+    verb = reader.next()
+    if "\\" in words:
+        # Outside of quotes PostgreSQL has no backslash; psql takes it for a command to itself.
+        yield Hazard("unreadable")
+    elif verb in _QUERIES:
+        yield from changes.query(words, batch)
+    elif verb in _UPKEEP:
+        yield from changes.upkeep(Reader(words), batch)
+    elif verb == "EXPLAIN" and {"ANALYZE", "ANALYSE"} & set(words):
+        yield from _explained(reader, batch)
+    elif verb == "SET" and "SEARCH_PATH" in words[:3]:
+        batch.forget()
+    elif verb == "REVOKE" or (verb == "REASSIGN" and reader.peek() == "OWNED"):
+        yield Hazard("revoke", _target(reader))
+    elif verb in _ONE_EACH:
+        yield from _ONE_EACH[verb](reader, batch)
+    elif verb not in _HARMLESS | TRANSACTION | {"DO"}:
+        yield Hazard("opaque", verb.lower())
+
+
+_ONE_EACH = {
+    "ALTER": alter,
+    "CREATE": create,
+    "DROP": drop,
+    "TRUNCATE": changes.truncate,
+    "COPY": changes.copy,
+    "LOCK": changes.lock,
+}
+
+
+def _explained(reader: Reader, batch: Batch) -> Iterator[Hazard]:
+    """EXPLAIN ANALYZE runs what it explains."""
+    reader.group()
+    while reader.one_of("ANALYZE", "ANALYSE", "VERBOSE"):
+        continue
+    if reader.peek():
+        yield from _hazards(reader.rest, batch)
+
+
+def _target(reader: Reader) -> str:
+    """What rights are taken from: the name behind ON."""
+    while reader.peek() and not reader.take("ON"):
+        reader.next()
+    reader.one_of("TABLE", "SEQUENCE", "FUNCTION", "SCHEMA", "DATABASE", "TYPE")
+    return str(reader.name())
+
+
+def created(statements: Iterable[Statement]) -> Batch:
+    """A batch that has made nothing yet, and knows what the statements will create."""
+    batch = Batch()
+    for statement in statements:
+        reader = Reader(statement.words)
+        if not reader.take("CREATE"):
+            continue
+        reader.take("OR", "REPLACE")
+        reader.one_of("TEMP", "TEMPORARY", "RECURSIVE")
+        kind = KINDS.get(kind_of(reader))
+        if kind:
+            reader.if_exists()
+            batch.coming.add((kind, reader.name()))
+    return batch
+
+
+def outside_a_transaction(statement: Statement) -> bool:
+    """Whether PostgreSQL refuses the statement within a transaction."""
+    words = statement.words
+    return "CONCURRENTLY" in words[:4] or (
+        words[0] in _OUTSIDE_A_TRANSACTION
+        or words[:2] in (["ALTER", "SYSTEM"], ["CREATE", "DATABASE"], ["DROP", "DATABASE"])
+        or words[:2] == ["CREATE", "TABLESPACE"]
+    )
