@@ -14,7 +14,7 @@ from deploy.database.batch import Batch
 from deploy.database.creates import create
 from deploy.database.drops import KINDS, drop, kind_of
 from deploy.database.rules import Hazard
-from deploy.database.words import Reader
+from deploy.database.words import Reader, outer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -29,7 +29,15 @@ _HARMLESS = {
     *("EXPLAIN", "FETCH", "GRANT", "IMPORT", "LISTEN", "MOVE", "NOTIFY", "PREPARE", "RELEASE"),
     *("RESET", "SAVEPOINT", "SECURITY", "SET", "SHOW", "UNLISTEN"),
 }
-_OUTSIDE_A_TRANSACTION = {"VACUUM"}
+_QUIETLY = {"CREATE", "DROP", "REINDEX", "ALTER"}
+_ALONE = (
+    ("VACUUM",),
+    ("ALTER", "SYSTEM"),
+    ("REINDEX", "SCHEMA"),
+    ("REINDEX", "DATABASE"),
+    ("REINDEX", "SYSTEM"),
+    *((verb, kind) for verb in ("CREATE", "DROP") for kind in ("DATABASE", "TABLESPACE")),
+)
 
 
 def hazards(statement: Statement, batch: Batch) -> list[Hazard]:
@@ -104,9 +112,9 @@ def created(statements: Iterable[Statement]) -> Batch:
 
 def outside_a_transaction(statement: Statement) -> bool:
     """Whether PostgreSQL refuses the statement within a transaction."""
-    words = statement.words
-    return "CONCURRENTLY" in words[:4] or (
-        words[0] in _OUTSIDE_A_TRANSACTION
-        or words[:2] in (["ALTER", "SYSTEM"], ["CREATE", "DATABASE"], ["DROP", "DATABASE"])
-        or words[:2] == ["CREATE", "TABLESPACE"]
-    )
+    words = outer(statement.words)
+    if words[0] == "REFRESH":
+        # The one CONCURRENTLY that may stand in a transaction.
+        return False
+    quietly = words[0] in _QUIETLY and "CONCURRENTLY" in words
+    return quietly or any(words[: len(one)] == list(one) for one in _ALONE)

@@ -35,8 +35,8 @@ _COMMAND = {Outcome.REFUSED: "error", Outcome.WARNED: "warning"}
 class Judgement:
     """Findings with their outcomes.
 
-    `count` is the number of files that were judged, `prefix` what stands before their paths, `since`
-    the commit from which they are new, None where each was judged alone.
+    `count` is the number of files that were judged, `prefix` what stands before their paths,
+    `since` the commit from which they are new, None where each was judged alone.
     """
 
     judged: list[Judged]
@@ -60,7 +60,7 @@ class Judgement:
         return [
             command(
                 _COMMAND.get(one.outcome, "notice"),
-                one_line(_message(one)),
+                _message(one),
                 file=one_line(self.prefix + one.finding.file),
                 line=str(max(1, one.finding.line)),
                 title=one.finding.rule,
@@ -117,12 +117,13 @@ class Judgement:
 def _message(one: Judged) -> str:
     finding = one.finding
     what = finding.detail if finding.rule == "bad-exception" else RULES[finding.rule].what
+    if not finding.subject and what != finding.detail:
+        what = f"{what}: {finding.detail}"
     subject = f"{finding.subject}: " if finding.subject else ""
     note = ": ".join(part for part in (_NOTE[one.outcome], one.why) if part)
-    return f"{subject}{what}{f' ({note})' if note else ''}  {PAGE}#{finding.rule}"
+    text = one_line(f"{subject}{what}{f' ({note})' if note else ''}")
+    return f"{text}  {PAGE}#{finding.rule}"
 
 
 def _plain(one: Judged, where: str) -> str:
-    return one_line(f"{_SIGN[one.outcome]} {where}").strip() + (
-        f"  {one.finding.rule}  {one_line(_message(one))}"
-    )
+    return f"{_SIGN[one.outcome]} {one_line(where)}  {one.finding.rule}  {_message(one)}"

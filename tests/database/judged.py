@@ -37,7 +37,7 @@ HARMLESS: dict[str, str] = {
         END $$;""",
     "everything done to a new table": """
         CREATE TABLE t (id int, a varchar(10));
-        ALTER TABLE t ADD COLUMN b text NOT NULL, ADD CHECK (b <> ''), ALTER COLUMN a TYPE int USING 1;
+        ALTER TABLE t ADD COLUMN b text NOT NULL, ADD CHECK (b <> ''), ALTER a TYPE int USING 1;
         ALTER TABLE t ALTER COLUMN b DROP DEFAULT, ALTER COLUMN a SET NOT NULL, DROP COLUMN id;
         CREATE UNIQUE INDEX ON t (a);
         ALTER TABLE t ENABLE ROW LEVEL SECURITY;
@@ -51,17 +51,22 @@ HARMLESS: dict[str, str] = {
         CREATE INDEX ON u (c);
         DROP TABLE u;""",
     "a column": 'ALTER TABLE "users" ADD COLUMN "nickname" text;',
-    "a column with a default": 'ALTER TABLE "users" ADD COLUMN "points" integer DEFAULT 0 NOT NULL;',
-    "a column that says when": 'ALTER TABLE "users" ADD COLUMN "at" timestamp with time zone DEFAULT now() NOT NULL;',
-    "a column of an array": """ALTER TABLE users ADD COLUMN tags text[] DEFAULT '{}'::text[] NOT NULL""",
+    "a column with a default": """
+        ALTER TABLE "users" ADD COLUMN "points" integer DEFAULT 0 NOT NULL;""",
+    "a column that says when": """
+        ALTER TABLE "users" ADD COLUMN "at" timestamp with time zone DEFAULT now() NOT NULL;""",
+    "a column of an array": """
+        ALTER TABLE users ADD COLUMN tags text[] DEFAULT '{}'::text[] NOT NULL""",
     "a column of a new type": """
         CREATE TYPE "public"."plan" AS ENUM('free', 'paid');--> statement-breakpoint
         ALTER TABLE "users" ADD COLUMN "plan" "plan" DEFAULT 'free' NOT NULL;""",
-    "two columns in one": """ALTER TABLE users ADD COLUMN a text, ADD COLUMN b int DEFAULT 1 NOT NULL;""",
+    "two columns in one": """
+        ALTER TABLE users ADD COLUMN a text, ADD COLUMN b int DEFAULT 1 NOT NULL;""",
     "a column that points": "ALTER TABLE orders ADD COLUMN coupon_id int REFERENCES coupons (id);",
     "a foreign key of a new column, not validated": """
         ALTER TABLE orders ADD COLUMN coupon_id int;
-        ALTER TABLE orders ADD CONSTRAINT f FOREIGN KEY (coupon_id) REFERENCES coupons NOT VALID;""",
+        ALTER TABLE orders ADD CONSTRAINT f
+            FOREIGN KEY (coupon_id) REFERENCES coupons NOT VALID;""",
     "validating": "ALTER TABLE orders VALIDATE CONSTRAINT orders_user_id_fk;",
     "an index, quietly": 'CREATE INDEX CONCURRENTLY IF NOT EXISTS "i" ON "orders" ("placed_at");',
     "an index goes, quietly": "DROP INDEX CONCURRENTLY IF EXISTS public.orders_user_id_idx;",
@@ -72,7 +77,8 @@ HARMLESS: dict[str, str] = {
     "a unique index of new columns": """
         ALTER TABLE audit.log ADD COLUMN token text, ADD COLUMN part int DEFAULT 1;
         ALTER TABLE audit.log ADD CONSTRAINT c CHECK (part > 0) NOT VALID;""",
-    "a constraint from its index": "ALTER TABLE users ADD CONSTRAINT users_email_unique UNIQUE USING INDEX users_email_idx;",
+    "a constraint from its index": """
+        ALTER TABLE users ADD CONSTRAINT users_email_unique UNIQUE USING INDEX users_email_idx;""",
     "a view": "CREATE VIEW totals AS SELECT user_id, sum(price_cents) FROM orders GROUP BY 1;",
     "a view, made twice": """
         CREATE VIEW v AS SELECT id FROM users;
@@ -91,12 +97,15 @@ HARMLESS: dict[str, str] = {
         /* DELETE FROM users; /* TRUNCATE orders; */ ALTER TABLE users DROP COLUMN email; */
         ALTER TABLE users ADD COLUMN x text; -- UPDATE users SET x = '';""",
     "names that are words": """
-        ALTER TABLE "drop" ADD COLUMN "delete" text, ADD COLUMN "rename" int, ADD COLUMN "type" text;""",
+        ALTER TABLE "drop" ADD COLUMN "delete" text, ADD COLUMN "rename" int,
+            ADD COLUMN "type" text;""",
     "rights are given": "GRANT SELECT, INSERT ON orders TO reporting;",
     "an extension": 'CREATE EXTENSION IF NOT EXISTS "pg_trgm";',
     "a schema and what is in it": """
         CREATE SCHEMA "billing";--> statement-breakpoint
-        CREATE TABLE "billing"."invoices" ("id" uuid PRIMARY KEY DEFAULT gen_random_uuid() NOT NULL);
+        CREATE TABLE "billing"."invoices" (
+            "id" uuid PRIMARY KEY DEFAULT gen_random_uuid() NOT NULL
+        );
         --> statement-breakpoint
         CREATE UNIQUE INDEX "invoices_id_idx" ON "billing"."invoices" ("id");""",
     "a sequence": "CREATE SEQUENCE invoice_numbers START 1000; ALTER SEQUENCE s OWNED BY users.id;",
@@ -115,7 +124,8 @@ HARMLESS: dict[str, str] = {
     "a new table takes part": """
         CREATE TABLE orders_2027 PARTITION OF orders_by_year FOR VALUES FROM (2027) TO (2028);
         CREATE TABLE orders_2028 (LIKE orders_by_year);
-        ALTER TABLE orders_by_year ATTACH PARTITION orders_2028 FOR VALUES FROM (2028) TO (2029);""",
+        ALTER TABLE orders_by_year ATTACH PARTITION orders_2028
+            FOR VALUES FROM (2028) TO (2029);""",
     "an odd case": 'aLtEr TaBlE UsErS aDd CoLuMn "Größe" TeXt;;;\n\t;',
     "a block that asks": """
         DO $do$
@@ -123,7 +133,9 @@ HARMLESS: dict[str, str] = {
         BEGIN
             SELECT count(*) INTO n FROM users;
             IF n = 0 THEN RAISE NOTICE 'DROP TABLE users'; END IF;
-            FOR r IN SELECT id FROM users LOOP n := n + CASE WHEN r.id > 1 THEN 1 ELSE 0 END; END LOOP;
+            FOR r IN SELECT id FROM users LOOP
+                n := n + CASE WHEN r.id > 1 THEN 1 ELSE 0 END;
+            END LOOP;
         END
         $do$;""",
     "nothing": "-- Custom SQL migration file, put your code below! --",
@@ -155,7 +167,8 @@ HAZARDS: dict[str, tuple[str, set[str]]] = {
     "drop column": ('ALTER TABLE "users" DROP COLUMN "name";', {"drop-column"}),
     "drop column, the short way": ("alter table only users drop name restrict", {"drop-column"}),
     "drop column among others": (
-        "ALTER TABLE users ADD COLUMN a text, ALTER b SET STATISTICS 9, DROP IF EXISTS name CASCADE;",
+        """ALTER TABLE users ADD COLUMN a text, ALTER b SET STATISTICS 9,
+            DROP IF EXISTS name CASCADE;""",
         {"drop-column"},
     ),
     "drop column of a schema": ('ALTER TABLE "audit"."log" DROP COLUMN "who";', {"drop-column"}),
@@ -255,7 +268,8 @@ HAZARDS: dict[str, tuple[str, set[str]]] = {
         {"add-required-column"},
     ),
     "required column, the third": (
-        "ALTER TABLE users ADD a int, ADD b numeric(9, 2) DEFAULT 0, ADD COLUMN IF NOT EXISTS c int NOT NULL",
+        """ALTER TABLE users ADD a int, ADD b numeric(9, 2) DEFAULT 0,
+            ADD COLUMN IF NOT EXISTS c int NOT NULL""",
         {"add-required-column"},
     ),
     "required in three steps": (
@@ -367,8 +381,8 @@ HAZARDS: dict[str, tuple[str, set[str]]] = {
         {"add-check"},
     ),
     "foreign key": (
-        """ALTER TABLE "orders" ADD CONSTRAINT "f" FOREIGN KEY ("article") REFERENCES "public"."articles"("id")
-            ON DELETE no action ON UPDATE no action;""",
+        """ALTER TABLE "orders" ADD CONSTRAINT "f" FOREIGN KEY ("article")
+            REFERENCES "public"."articles"("id") ON DELETE no action ON UPDATE no action;""",
         {"add-foreign-key", "constraint-scan"},
     ),
     "foreign key, not valid": (
@@ -412,7 +426,8 @@ HAZARDS: dict[str, tuple[str, set[str]]] = {
     "another owner": ("ALTER TABLE users OWNER TO somebody;", {"revoke"}),
     "role": ("ALTER ROLE shop NOLOGIN;", {"revoke"}),
     "trigger": (
-        "CREATE TRIGGER t BEFORE INSERT OR UPDATE OF a ON public.users FOR EACH ROW EXECUTE FUNCTION f();",
+        """CREATE TRIGGER t BEFORE INSERT OR UPDATE OF a ON public.users
+            FOR EACH ROW EXECUTE FUNCTION f();""",
         {"add-trigger"},
     ),
     "constraint trigger": (
@@ -497,6 +512,14 @@ HAZARDS: dict[str, tuple[str, set[str]]] = {
         "ALTER TABLE users ADD a text; CREATE INDEX CONCURRENTLY i ON users (a);",
         {"not-atomic"},
     ),
+    "concurrently, with options": (
+        "REINDEX (VERBOSE) TABLE CONCURRENTLY orders; ALTER TABLE users ADD a text;",
+        {"not-atomic"},
+    ),
+    "a partition goes quietly, beside others": (
+        "ALTER TABLE by_year DETACH PARTITION old CONCURRENTLY; ANALYZE by_year;",
+        {"delete", "not-atomic"},
+    ),
     "its own transaction": ("BEGIN; ALTER TABLE users ADD a text; COMMIT;", {"not-atomic"}),
     "out of the transaction": (
         "COMMIT;--> statement-breakpoint\nCREATE INDEX CONCURRENTLY i ON users (a);",
@@ -533,12 +556,15 @@ HAZARDS: dict[str, tuple[str, set[str]]] = {
         {"rename-column"},
     ),
     "truncate in a case": (
-        """DO $$ DECLARE a int; BEGIN CASE a WHEN 1 THEN NULL; ELSE TRUNCATE users; END CASE; END; $$""",
+        """DO $$ DECLARE a int; BEGIN
+            CASE a WHEN 1 THEN NULL; ELSE TRUNCATE users; END CASE; END; $$""",
         {"truncate"},
     ),
     "delete in a loop": (
         """DO $$ DECLARE r record; BEGIN
-            FOR r IN DELETE FROM users WHERE id < 9 RETURNING id LOOP RAISE NOTICE '%', r.id; END LOOP;
+            FOR r IN DELETE FROM users WHERE id < 9 RETURNING id LOOP
+                RAISE NOTICE '%', r.id;
+            END LOOP;
         END $$""",
         {"delete"},
     ),
@@ -550,7 +576,8 @@ HAZARDS: dict[str, tuple[str, set[str]]] = {
     "an old kit's foreign key on what is there": (
         """
         DO $$ BEGIN
-         ALTER TABLE "orders" ADD CONSTRAINT "f" FOREIGN KEY ("article") REFERENCES "articles"("id");
+         ALTER TABLE "orders" ADD CONSTRAINT "f" FOREIGN KEY ("article")
+            REFERENCES "articles"("id");
         EXCEPTION
          WHEN duplicate_object THEN null;
         END $$;""",
@@ -597,6 +624,7 @@ HAZARDS: dict[str, tuple[str, set[str]]] = {
         "ALTER TABLE users ADD a text; frobnicate the table; DROP TABLE orders;",
         {"unreadable", "drop-table"},
     ),
+    "psql's own, behind a statement": ("SELECT 'DROP TABLE users' \\gexec", {"unreadable"}),
     "psql's own": ("\\i other.sql", {"unreadable"}),
     "a quote that nothing ends": ("SELECT 'DROP TABLE users;", {"unreadable"}),
     "a bracket that nothing ends": ("CREATE TABLE a (id int; DROP TABLE users;", {"unreadable"}),
