@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from deploy.database.alter_table import alter_table
 from deploy.database.drops import KINDS, kind_of
 from deploy.database.rules import Hazard
-from deploy.database.words import Name, Reader
+from deploy.database.words import Name, Reader, split
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,7 +75,8 @@ def _named(kind: str, reader: Reader, batch: Batch) -> Iterator[Hazard]:
             batch.others.discard((KINDS[kind], name))
             batch.others.add((KINDS[kind], Name(name.schema, reader.name().name)))
     elif kind == "TYPE":
-        yield from _type(subject, new, reader)
+        for words in split(reader.rest):
+            yield from _type(subject, new, Reader(words))
     elif kind == "DOMAIN":
         yield from _domain(subject, new, reader)
     elif kind in _VIEWS:

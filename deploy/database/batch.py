@@ -42,6 +42,10 @@ class Batch:
     coming: set[tuple[str, Name]] = field(default_factory=set)
     checks: dict[tuple[Name, str], Check] = field(default_factory=dict)
     indexes: dict[Name, Name] = field(default_factory=dict)
+    temporary: set[Name] = field(default_factory=set)
+    """Tables of the session: another may have the same name in a schema."""
+    unsure: bool = False
+    """What is created now is created in one branch of a block, or not at all."""
 
     def settled(self) -> Batch:
         """The same once all of it has been applied: nothing is new, and its columns are known."""
@@ -51,7 +55,7 @@ class Batch:
 
     def is_new(self, table: Name, *, surely: bool = False) -> bool:
         """Whether the batch has made this table; `surely`: and it can't have been there before."""
-        found = self.tables.get(table)
+        found = None if self._shadowed(table) else self.tables.get(table)
         return found is not None and (found or not surely)
 
     def made(self, kind: str, name: Name) -> bool:
@@ -60,7 +64,17 @@ class Batch:
 
     def new_column(self, table: Name, name: str) -> Column | None:
         """The column if the batch has added it."""
+        if self._shadowed(table):
+            return None
         return self.columns.get((table, name))
+
+    def _shadowed(self, table: Name) -> bool:
+        return table.qualified and table in self.temporary
+
+    def make(self, kind: str, name: Name) -> None:
+        """Something that is no table is created, and was not there before."""
+        if not self.unsure:
+            self.others.add((kind, name))
 
     def all_new(self, table: Name, names: Iterable[str]) -> bool:
         """Whether there are columns, and all of them are new."""
@@ -69,6 +83,7 @@ class Batch:
 
     def add_table(self, table: Name, columns: Iterable[Column], *, if_not_exists: bool) -> None:
         """A table is created."""
+        if_not_exists = if_not_exists or self.unsure
         if if_not_exists and any(of == table for of, _ in self.old):
             return
         self.tables[table] = not if_not_exists
@@ -77,6 +92,7 @@ class Batch:
 
     def add_column(self, table: Name, column: Column) -> None:
         """A column is added to a table."""
+        column = replace(column, sure=column.sure and not self.unsure)
         if column.sure or (table, column.name) not in self.old:
             self.columns[table, column.name] = column
 
@@ -89,6 +105,7 @@ class Batch:
     def drop_table(self, table: Name) -> None:
         """A table is dropped, with all that is known of it."""
         self.tables.pop(table, None)
+        self.temporary.discard(table)
         for known in (self.columns, self.old):
             for key in [key for key in known if key[0] == table]:
                 del known[key]
@@ -121,4 +138,4 @@ class Batch:
     def forget(self) -> None:
         """Names may mean other things from now on (`search_path`): nothing is known to be new."""
         self.tables, self.columns, self.old = {}, {}, {}
-        self.others, self.checks, self.indexes = set(), {}, {}
+        self.others, self.checks, self.indexes, self.temporary = set(), {}, {}, set()

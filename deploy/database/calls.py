@@ -26,8 +26,15 @@ STABLE = _words(
     current_schema current_schemas current_setting date_bin date_part date_trunc decode digest
     encode exists extract floor format format_type generate_series greatest
     has_column_privilege has_schema_privilege has_table_privilege initcap
-    json_agg json_array_elements json_array_length json_build_array json_build_object
-    json_object_agg jsonb_agg jsonb_array_elements jsonb_array_elements_text jsonb_array_length
+    json_agg json_array_elements json_array_elements_text json_array_length json_build_array
+    json_build_object json_each json_each_text json_object json_object_agg json_object_keys
+    json_populate_record json_populate_recordset json_to_record json_to_recordset json_typeof
+    jsonb_insert jsonb_object jsonb_path_exists jsonb_path_query
+    jsonb_path_query_array jsonb_path_query_first jsonb_populate_record jsonb_populate_recordset
+    jsonb_to_record jsonb_to_recordset array_prepend array_replace array_to_json array_upper
+    array_lower array_ndims array_dims justify_interval isfinite log ln exp degrees radians
+    dense_rank first_value last_value nth_value ntile percent_rank cume_dist every
+    jsonb_agg jsonb_array_elements jsonb_array_elements_text jsonb_array_length
     jsonb_build_array jsonb_build_object jsonb_each jsonb_each_text jsonb_extract_path
     jsonb_extract_path_text jsonb_object_agg jsonb_object_keys jsonb_pretty jsonb_set
     jsonb_strip_nulls jsonb_typeof lag lead least left length lower lpad ltrim make_date
@@ -57,6 +64,7 @@ VOLATILE = _words(
 )
 """Of PostgreSQL or its own extensions, and another value for each row; they change no schema."""
 
+_QUERY = {"SELECT", "WITH", "VALUES", "TABLE", "INSERT", "UPDATE", "DELETE", "MERGE"}
 # What stands before a bracket and is no function: keywords, and types that take a length.
 _NO_FUNCTION = _words(
     """
@@ -81,8 +89,21 @@ def calls(words: Sequence[str]) -> list[str]:
         # `WITH x (a)`, `AS x (a)`, `INTO x (a)`: a list of columns; `::x (a)`: a type.
         if before in {"WITH", "RECURSIVE", "AS", "INTO", "::", "REFERENCES", "OVER"}:
             continue
+        if before == "," and _names_a_query(words, at):
+            continue
         found.append(folded(word))
     return found
+
+
+def _names_a_query(words: Sequence[str], at: int) -> bool:
+    """Whether the bracket at `at` is the list of columns in `, x (a, b) AS (SELECT ...)`."""
+    depth = 0
+    for end in range(at, len(words)):
+        depth += (words[end] == "(") - (words[end] == ")")
+        if depth == 0:
+            behind = [one for one in words[end + 1 : end + 6] if one not in {"NOT", "MATERIALIZED"}]
+            return behind[:2] == ["AS", "("] and behind[2:3] != [] and behind[2] in _QUERY
+    return False
 
 
 def unknown_calls(words: Sequence[str]) -> list[str]:

@@ -24,21 +24,25 @@ NEW_TABLE = "the table is new"
 def query(words: Sequence[str], batch: Batch) -> Iterator[Hazard]:
     """What a statement does that changes rows or reads them."""
     plain = list(words)
-    if plain[0] == "(":
+    if plain[:1] == ["("]:
         plain = Reader(plain).group() or plain
     for at, inside in groups(plain):
         within = plain[at - 1] in {"AS", "MATERIALIZED"} if at else False
         if within and inside and inside[0] in _DML:
             yield from _change(inside, batch)
-    if plain[0] == "WITH":
+    if plain[:1] == ["WITH"]:
         plain = _behind_with(plain)
     if plain and plain[0] in _DML:
         yield from _change(plain, batch)
         return
     for name in dict.fromkeys(unknown_calls(words)):
         yield Hazard("opaque", name)
-    if "setval" in calls(words):
+    called = calls(words)
+    if "setval" in called:
         yield Hazard("set-default")
+    if "set_config" in called:
+        # It may be the search path.
+        batch.forget()
 
 
 def _behind_with(words: list[str]) -> list[str]:
@@ -97,7 +101,10 @@ def truncate(reader: Reader, batch: Batch) -> Iterator[Hazard]:
 
 
 def copy(reader: Reader, batch: Batch) -> Iterator[Hazard]:
-    """COPY ... FROM brings rows."""
+    """COPY ... FROM brings rows; what COPY (...) TO asks may change some."""
+    if reader.peek() == "(":
+        yield from query(reader.group(), batch)
+        return
     table = reader.name()
     if table.name and "FROM" in outer(reader.rest):
         yield Hazard("insert", str(table), NEW_TABLE if batch.is_new(table) else "")

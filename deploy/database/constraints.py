@@ -23,7 +23,7 @@ def constraint(table: Name, reader: Reader, batch: Batch) -> Iterator[Hazard]:
     name = ""
     if reader.take("CONSTRAINT"):
         name = reader.name().name
-        batch.others.add(("constraint", Name(str(table), name)))
+        batch.make("constraint", Name(str(table), name))
     whole = NEW_TABLE if batch.is_new(table) else ""
     words = reader.rest
     scans = whole or (_NOT_VALID if _ends_not_valid(words) else "")
@@ -43,6 +43,7 @@ def constraint(table: Name, reader: Reader, batch: Batch) -> Iterator[Hazard]:
         yield Hazard("set-not-null", f"{table}.{column}", whole or _filled(table, column, batch))
         known = "a valid CHECK says so already" if batch.never_null(table, column) else ""
         yield Hazard("set-not-null-scan", str(table), scans or known)
+        yield Hazard("constraint-scan", str(table), "it is the scan for nulls")
         batch.change(table, column, not_null=True)
     else:
         yield from _unique(table, reader, batch)

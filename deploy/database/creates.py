@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deploy.database.calls import unknown_calls
+from deploy.database.changes import query
 from deploy.database.columns import column
 from deploy.database.constraints import unique_index
 from deploy.database.drops import KINDS, kind_of
@@ -17,20 +17,22 @@ if TYPE_CHECKING:
     from deploy.database.batch import Batch
 
 _NO_COLUMN = {"CONSTRAINT", "CHECK", "UNIQUE", "PRIMARY", "EXCLUDE", "FOREIGN", "LIKE"}
-_TEMPORARY = ("TEMP", "TEMPORARY", "UNLOGGED", "RECURSIVE", "GLOBAL", "LOCAL", "TRUSTED")
+_TEMPORARY = {"TEMP", "TEMPORARY"}
+_BETWEEN = ("UNLOGGED", "RECURSIVE", "GLOBAL", "LOCAL", "TRUSTED", "CONSTRAINT", "PROCEDURAL")
 
 
 def create(reader: Reader, batch: Batch) -> Iterator[Hazard]:
     """What a CREATE does; `reader` stands behind that word."""
     replaces = reader.take("OR", "REPLACE")
-    while reader.one_of(*_TEMPORARY, "CONSTRAINT", "PROCEDURAL"):
-        continue
+    temporary = False
+    while word := reader.one_of(*_TEMPORARY, *_BETWEEN):
+        temporary = temporary or word in _TEMPORARY
     if reader.peek() == "UNIQUE" or reader.peek() == "INDEX":
         yield from _index(reader, batch)
         return
     kind = kind_of(reader)
     if kind in {"TABLE", "FOREIGN TABLE"}:
-        yield from _table(reader, batch)
+        yield from _table(reader, batch, temporary=temporary)
     elif kind == "TRIGGER":
         yield from _trigger(reader, batch)
     elif kind == "RULE":
@@ -42,23 +44,25 @@ def create(reader: Reader, batch: Batch) -> Iterator[Hazard]:
         reader.take("ON")
         yield from _on_table("row-security", reader, batch, ("policy", name))
     elif kind in KINDS:
-        yield from _other(KINDS[kind], reader, batch, replaces=replaces)
+        yield from _other(KINDS[kind], reader, batch, replaces=replaces, sure=not temporary)
     elif replaces:
         yield Hazard("replace-function", str(reader.name()))
 
 
-def _other(kind: str, reader: Reader, batch: Batch, *, replaces: bool) -> Iterator[Hazard]:
-    reader.if_exists()
+def _other(
+    kind: str, reader: Reader, batch: Batch, *, replaces: bool, sure: bool
+) -> Iterator[Hazard]:
+    sure = not reader.if_exists() and sure
     name = reader.name()
     if replaces:
         rule = "replace-view" if kind == "view" else "replace-function"
         yield Hazard(rule, str(name), "it is new" if batch.made(kind, name) else "")
         # It may have been there: dropping it afterwards is not known to be harmless.
-    else:
-        batch.others.add((kind, name))
+    elif sure:
+        batch.make(kind, name)
 
 
-def _table(reader: Reader, batch: Batch) -> Iterator[Hazard]:
+def _table(reader: Reader, batch: Batch, *, temporary: bool) -> Iterator[Hazard]:
     maybe = reader.if_exists()
     table = reader.name()
     columns = [
@@ -67,9 +71,14 @@ def _table(reader: Reader, batch: Batch) -> Iterator[Hazard]:
         if len(words) > 1 and words[0] not in _NO_COLUMN
     ]
     batch.add_table(table, columns, if_not_exists=maybe)
-    for name in dict.fromkeys(unknown_calls(reader.rest)):
-        if "SELECT" in reader.rest:
-            yield Hazard("opaque", name)
+    if temporary:
+        batch.temporary.add(table)
+    while reader.peek() and not reader.take("AS"):
+        reader.next()
+    if reader.peek() == "EXECUTE":
+        yield Hazard("opaque", "execute")
+    elif reader.peek():
+        yield from query(reader.rest, batch)
 
 
 def _index(reader: Reader, batch: Batch) -> Iterator[Hazard]:
@@ -105,5 +114,5 @@ def _on_table(
     table = reader.name()
     new = "the table is new" if batch.is_new(table) else ""
     if made:
-        batch.others.add((made[0], Name(str(table), made[1].name)))
+        batch.make(made[0], Name(str(table), made[1].name))
     yield Hazard(rule, str(table), new)

@@ -48,6 +48,11 @@ class Wrong:
     why: str
 
 
+def mentioned(text: str) -> bool:
+    """Whether a text can hold a comment for us at all; quicker than to read it."""
+    return "deploy" in text.lower()
+
+
 def read(comment: Comment) -> Allow | Phase | Wrong | None:
     """Read one comment; None: it is not for us."""
     found = _OURS.fullmatch(comment.text)

@@ -57,7 +57,10 @@ def _hazards(words: list[str], batch: Batch) -> Iterator[Hazard]:
         yield from changes.upkeep(Reader(words), batch)
     elif verb == "EXPLAIN" and {"ANALYZE", "ANALYSE"} & set(words):
         yield from _explained(reader, batch)
-    elif verb == "SET" and "SEARCH_PATH" in words[:3]:
+    elif verb == "SET" and "STANDARD_CONFORMING_STRINGS" in words:
+        # Every quote behind it ends elsewhere than it seems.
+        yield Hazard("opaque", "set")
+    elif _names_mean_others(words):
         batch.forget()
     elif verb == "REVOKE" or (verb == "REASSIGN" and reader.peek() == "OWNED"):
         yield Hazard("revoke", _target(reader))
@@ -75,6 +78,15 @@ _ONE_EACH = {
     "COPY": changes.copy,
     "LOCK": changes.lock,
 }
+
+
+def _names_mean_others(words: list[str]) -> bool:
+    """Whether names mean something else from then on: another path, or what was made is undone."""
+    if words[0] in {"COMMIT", "END", "ROLLBACK", "ABORT", "DISCARD"}:
+        return True
+    if words[0] not in {"SET", "RESET"}:
+        return False
+    return bool({"SEARCH_PATH", "SCHEMA", "ALL", "ROLE", "AUTHORIZATION"} & set(words[1:4]))
 
 
 def _explained(reader: Reader, batch: Batch) -> Iterator[Hazard]:
@@ -113,8 +125,8 @@ def created(statements: Iterable[Statement]) -> Batch:
 def outside_a_transaction(statement: Statement) -> bool:
     """Whether PostgreSQL refuses the statement within a transaction."""
     words = outer(statement.words)
-    if words[0] == "REFRESH":
+    if words[:1] == ["REFRESH"]:
         # The one CONCURRENTLY that may stand in a transaction.
         return False
-    quietly = words[0] in _QUIETLY and "CONCURRENTLY" in words
+    quietly = bool(_QUIETLY.intersection(words[:1])) and "CONCURRENTLY" in words
     return quietly or any(words[: len(one)] == list(one) for one in _ALONE)

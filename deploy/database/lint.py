@@ -84,6 +84,8 @@ def allowances(file: File) -> dict[str, str]:
 
 def is_contract(file: File) -> bool:
     """Whether a file says `-- deploy: phase=contract`; one that can't be read says nothing."""
+    if not exceptions.mentioned(file.text):
+        return False
     try:
         return exceptions.is_contract(comments(file.text))
     except Unreadable:
@@ -104,6 +106,7 @@ def _all(read: Sequence[_Read]) -> Iterator[Statement]:
 
 def _look(read: _Read, batch: Batch) -> None:
     for part in read.parts:
+        batch.unsure = part.around is not None
         found = [Hazard("opaque")] if part.opaque else hazards(part.statement, batch)
         read.seen.append(found)
     whole = [
@@ -179,7 +182,12 @@ def _findings(read: _Read) -> Iterator[Finding]:
 
 
 def _beginning(text: str) -> str:
-    line = " ".join(bare(text).split())
+    try:
+        text = bare(text[: 4 * _DETAIL])
+    except Unreadable:
+        # Cut within a quote or a comment.
+        text = text[: 4 * _DETAIL]
+    line = " ".join(text.split())
     return line if len(line) <= _DETAIL else f"{line[: _DETAIL - 1]}…"
 
 
@@ -196,7 +204,7 @@ def _allows(part: Part) -> dict[str, str]:
 
 def _comments(read: _Read) -> list[Comment]:
     """All comments of a file, those in blocks as well, each once."""
-    if read.broken is not None:
+    if read.broken is not None or not exceptions.mentioned(read.file.text):
         return []
     inside = (one for part in read.parts for one in part.statement.comments)
     return list(dict.fromkeys([*comments(read.file.text), *inside]))

@@ -51,7 +51,9 @@ class Statement:
     @property
     def words(self) -> list[str]:
         """The words of `bare`: names (those in quotes as written), numbers, strings, marks."""
-        return re.findall(r"""(?:[uU]&)?"(?:[^"]|"")*"|''|::|[\w$]+|[^\s\w]""", self.bare)
+        return re.findall(
+            r"""(?:[uU]&)?"(?:[^"]|"")*"|''|::|[\w$\x80-\U0010ffff]+|[^ \t\n\r\f\v\w]""", self.bare
+        )
 
 
 @dataclass(frozen=True)
@@ -71,15 +73,18 @@ class Token:
         return self.kind not in {"blank", "line", "block"}
 
 
+# As src/backend/parser/scan.l has it: only these are blanks, a carriage return ends a comment too,
+# any character beyond ASCII may stand in a name, an E string goes on in the next line's quotes.
 _TOKEN = re.compile(
     r"""
-      (?P<blank>\s+)
-    | (?P<line>--[^\n]*)
+      (?P<blank>[ \t\n\r\f\v]+)
+    | (?P<line>--[^\n\r]*)
     | (?P<block>/\*)
-    | (?P<string>(?:[eE]'(?:[^'\\]|\\.|'')*')|(?:(?:[bBxXnN]|[uU]&)?'(?:[^']|'')*'))
+    | (?P<string>[eE]'(?:[^'\\]|\\.|'')*'(?:[ \t]*[\n\r]\s*'(?:[^'\\]|\\.|'')*')*
+               | (?:[bBxXnN]|[uU]&)?'(?:[^']|'')*')
     | (?P<name>(?:[uU]&)?"(?:[^"]|"")*")
-    | (?P<dollar>\$(?:[^\W\d]\w*)?\$)
-    | (?P<word>[^\W\d][\w$]*|\d[\w.]*)
+    | (?P<dollar>\$(?:[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_\x80-\U0010ffff]*)?\$)
+    | (?P<word>[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]*|\d[\w.]*)
     | (?P<open_quote>['"])
     | (?P<mark>.)
     """,
@@ -216,6 +221,8 @@ def without_comments(text: str) -> str:
     Raises:
         Unreadable: something is begun that nothing ends.
     """
+    if "--" not in text and "/*" not in text:
+        return text
     return "".join(
         one.text if one.kind not in {"line", "block"} else " " + "\n" * one.text.count("\n")
         for one in tokens(text)

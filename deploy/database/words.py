@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_BARE_NAME = re.compile(r"[^\W\d][\w$]*")
+_BARE_NAME = re.compile(r"[A-Za-z_\x80-\U0010ffff][\w$\x80-\U0010ffff]*")
 _ESCAPE = re.compile(r"\\(?:\+([0-9a-fA-F]{6})|([0-9a-fA-F]{4})|(\\))")
 
 
@@ -19,6 +19,8 @@ class Name:
 
     schema: str
     name: str
+    qualified: bool = field(default=False, compare=False)
+    """Whether a schema was written, if only public."""
 
     def __str__(self) -> str:
         return f"{self.schema}.{self.name}" if self.schema else self.name
@@ -124,7 +126,8 @@ class Reader:
                 break
             self.next()
         schema = parts[-2] if len(parts) > 1 else ""
-        return Name("" if schema == "public" else schema, parts[-1] if parts else "")
+        name = parts[-1] if parts else ""
+        return Name("" if schema == "public" else schema, name, qualified=bool(schema))
 
     def group(self) -> list[str]:
         """Take the bracket that stands here, and return what is in it; [] where there is none."""

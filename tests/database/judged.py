@@ -138,6 +138,10 @@ HARMLESS: dict[str, str] = {
             END LOOP;
         END
         $do$;""",
+    "a query of queries": """
+        WITH RECURSIVE a (id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM a WHERE id < 9),
+            b (id, n) AS MATERIALIZED (SELECT id, count(*) FROM a GROUP BY 1)
+        SELECT coalesce(max(n), 0) AS n FROM b JOIN a USING (id);""",
     "nothing": "-- Custom SQL migration file, put your code below! --",
 }
 
@@ -163,6 +167,34 @@ HAZARDS: dict[str, tuple[str, set[str]]] = {
     "drop after the search path": (
         "CREATE TABLE users (id int); SET search_path = audit; DROP TABLE users;",
         {"drop-table"},
+    ),
+    "drop behind a comment that a carriage return ends": (
+        "-- nothing\rDROP TABLE users;\r\n",
+        {"drop-table"},
+    ),
+    "drop between odd quotes": ("SELECT $€$ ' $€$; DROP TABLE users; --'", {"drop-table"}),
+    # squawk does not know that such a string goes on; better that than the other way round.
+    "drop behind a string in two lines": (
+        "SELECT E'a'\n  'b\\''; DROP TABLE users; --'",
+        {"drop-table", "unreadable"},
+    ),
+    "drop the one that the session's hides": (
+        "CREATE TEMP TABLE users (id int); DROP TABLE public.users;",
+        {"drop-table"},
+    ),
+    "drop what was undone": (
+        "BEGIN; CREATE TABLE users (id int); ROLLBACK; DROP TABLE users;",
+        {"drop-table", "not-atomic"},
+    ),
+    "drop what a branch has made": (
+        """DO $$ BEGIN CREATE TABLE users (id int);
+            EXCEPTION WHEN duplicate_table THEN NULL; END $$;
+        DROP TABLE users;""",
+        {"drop-table"},
+    ),
+    "drop a schema that was perhaps there": (
+        "CREATE SCHEMA IF NOT EXISTS audit; DROP SCHEMA audit CASCADE;",
+        {"drop-schema"},
     ),
     "drop column": ('ALTER TABLE "users" DROP COLUMN "name";', {"drop-column"}),
     "drop column, the short way": ("alter table only users drop name restrict", {"drop-column"}),
@@ -462,6 +494,14 @@ HAZARDS: dict[str, tuple[str, set[str]]] = {
         "WITH gone AS (DELETE FROM orders WHERE id = 1 RETURNING *) SELECT * FROM gone;",
         {"delete"},
     ),
+    "delete in a copy": (
+        "COPY (DELETE FROM users RETURNING *) TO '/tmp/gone';",
+        {"delete"},
+    ),
+    "delete in a table's making": (
+        "CREATE TABLE gone AS WITH g AS (DELETE FROM users RETURNING *) SELECT * FROM g;",
+        {"delete"},
+    ),
     "delete, explained": ("EXPLAIN (ANALYZE) DELETE FROM users;", {"delete"}),
     "delete by merge": (
         "MERGE INTO users u USING gone g ON g.id = u.id WHEN MATCHED THEN DELETE;",
@@ -615,6 +655,11 @@ HAZARDS: dict[str, tuple[str, set[str]]] = {
         "CREATE FUNCTION f() RETURNS void LANGUAGE sql AS 'DROP TABLE users'; SELECT f();",
         {"opaque"},
     ),
+    "a function, for a table": (
+        "CREATE TABLE a AS SELECT * FROM tidy_up() AS (b int);",
+        {"opaque"},
+    ),
+    "other quotes": ("SET standard_conforming_strings = off;", {"opaque"}),
     "prepared": ("PREPARE p AS DELETE FROM users; EXECUTE p;", {"opaque"}),
     "another version of an extension": ("ALTER EXTENSION vector UPDATE;", {"opaque"}),
     "the server's settings": ("ALTER SYSTEM SET fsync = off;", {"opaque"}),

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from deploy.database.sql import Comment, Unreadable, pieces, quoted_bodies, statements
+from deploy.database.sql import (
+    Comment,
+    Unreadable,
+    comments,
+    pieces,
+    quoted_bodies,
+    statements,
+    without_comments,
+)
 
 CUT = {
     "two": ("select 1; select 2", ["select 1", "select 2"]),
@@ -31,6 +39,18 @@ CUT = {
     ),
     "a transaction's begin": ("begin; x; end; y", ["begin", "x", "end", "y"]),
     "drizzle's breakpoint": ("a;--> statement-breakpoint\nb;", ["a", "b"]),
+    "drizzle's breakpoint alone": ("a\n--> statement-breakpoint\nb", ["a", "b"]),
+    "a breakpoint in a string": (
+        "a '\n--> statement-breakpoint\n'; b",
+        ["a '\n--> statement-breakpoint\n'", "b"],
+    ),
+    "a carriage return ends a comment": ("-- a\rb; c", ["b", "c"]),
+    "names and quotes beyond ASCII": (
+        "é$$; x€y; $€$ ' $€$; b",
+        ["é$$", "x€y", "$€$ ' $€$", "b"],
+    ),
+    "an escape string in two lines": ("E'a'\n 'b\\''; c", ["E'a'\n 'b\\''", "c"]),
+    "two strings in one line": ("E'a' 'b\\'; c", ["E'a' 'b\\'", "c"]),
 }
 
 
@@ -77,3 +97,14 @@ def test_bodies() -> None:
 
 def test_pieces_are_cut_by_the_string_alone() -> None:
     assert pieces("a;--> statement-breakpoint\nb") == ["a;", "\nb"]
+
+
+def test_comments_alone() -> None:
+    text = "-- a\nx '-- no' /* b\n c */ y; -- d\n\n-- e"
+    assert comments(text) == [
+        Comment(1, "a"),
+        Comment(2, "b\n c"),
+        Comment(3, "d"),
+        Comment(5, "e"),
+    ]
+    assert without_comments(text) == " \nx '-- no'  \n y;  \n\n "
