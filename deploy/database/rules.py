@@ -18,7 +18,7 @@ class Level(StrEnum):
     DATA: it destroys or changes rows; refused, unless allowed by name.
     LOCK: it holds a lock that grows with the table; refused where the table is large.
     OPAQUE: the text does not say what it does; refused by the text alone, decided by the catalogue.
-    UNREADABLE: nobody knows what it is; refused, with no way around.
+    UNREADABLE: nobody knows what it is, or what is meant; refused, with no way around.
     WARNS: said, and not refused.
     """
 
