@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from deploy.database.access import in_service
 from deploy.database.drizzle import Migration, Row
 from deploy.errors import CommandFailed
-from deploy.remote.host import Host, checked
+
+if TYPE_CHECKING:
+    from deploy.remote.host import Host
 
 _ROWS = """
 select to_regclass('drizzle.__drizzle_migrations') is not null as there \\gset
@@ -38,24 +41,8 @@ class Postgres:
 
     def psql(self, sql: str, *, timeout: float, doing: str) -> str:
         """Run SQL; see `deploy.database.server.Server`."""
-        labels = [
-            f"label=com.docker.compose.project={self.project}",
-            f"label=com.docker.compose.service={self.service}",
-        ]
-        finder = shlex.join(
-            ["docker", "ps", "-q", *(w for one in labels for w in ("--filter", one))]
-        )
-        inside = (
-            'exec psql -X -q -A -t -v ON_ERROR_STOP=1 -U "${POSTGRES_USER:-postgres}" '
-            '-d "${POSTGRES_DB:-${POSTGRES_USER:-postgres}}"'
-        )
-        shell = (
-            f"id=$({finder} | head -n 1); "
-            f'[ -n "$id" ] || {{ echo "{self.service} does not run here" >&2; exit 1; }}; '
-            f'exec docker exec -i "$id" sh -c {shlex.quote(inside)}'
-        )
-        result = self.host.exec(["sh", "-c", shell], stdin=sql.encode(), timeout=timeout)
-        return checked(self.host, doing, result).text
+        access = in_service(self.host, self.project, self.service)
+        return access.psql(sql, timeout=timeout, doing=doing)
 
     def rows(self) -> list[Row]:
         """Return what Drizzle's table says has been applied, oldest first; empty without a table.

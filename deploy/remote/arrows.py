@@ -9,12 +9,12 @@ now.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from deploy.errors import CommandFailed, HeadwayError, OutcomeUnknown, Unreachable
-from deploy.remote.script import Report, script
+from deploy.remote.script import Report, assemble, call_of, script
 
 if TYPE_CHECKING:
     from deploy.remote.host import Host
@@ -37,7 +37,8 @@ class Arrows:
     """Sends arrows to one host.
 
     `settings` are the shell variables that all arrows of this run share; `proxy` names the proxy's
-    part of the script; `say` is told what a script says while it goes.
+    part of the script. `parts`, if there are any, are what the script is made of instead of the
+    arrows' own: (package, name of a `.sh` in it).
     """
 
     host: Host
@@ -46,6 +47,7 @@ class Arrows:
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     ask_again_for: float = ASK_AGAIN_FOR
+    parts: tuple[tuple[str, str], ...] = ()
     _ignore: Callable[[str, bool], None] = field(default=lambda _text, _warned: None, repr=False)
 
     def send(
@@ -77,17 +79,19 @@ class Arrows:
             OutcomeUnknown: the host went away and did not come back in time.
         """
         settings = self.settings | (overrides or {}) | {"token": token}
-        text = script(settings, self.proxy, arrow, arguments)
+        text = self._text(settings, arrow, arguments, locked=True)
         return self._send(text, timeout=timeout, stdin=stdin, say=say or self._ignore)
 
-    def read(self, arrow: str, arguments: Sequence[str] = (), *, timeout: float) -> list[str]:
+    def read(
+        self, arrow: str, arguments: Sequence[str] = (), *, timeout: float, stdin: bytes = b""
+    ) -> list[str]:
         """Run a part that only reads, and return its lines.
 
         Raises:
             HostError: as `Host.exec`; CommandFailed where it failed.
         """
-        text = script(self.settings, self.proxy, arrow, arguments, locked=False)
-        result = self.host.exec(["sh", "-c", text, "headway"], timeout=timeout)
+        text = self._text(self.settings, arrow, arguments, locked=False)
+        result = self.host.exec(["sh", "-c", text, "headway"], stdin=stdin, timeout=timeout)
         if result.exit_code != 0:
             raise CommandFailed(
                 self.host.name,
@@ -96,6 +100,13 @@ class Arrows:
                 stderr=result.stderr.decode("utf-8", "replace"),
             )
         return result.text.splitlines()
+
+    def _text(
+        self, settings: Mapping[str, str], arrow: str, arguments: Sequence[str], *, locked: bool
+    ) -> str:
+        if self.parts:
+            return assemble(settings, self.parts, call_of(arrow, arguments, locked=locked))
+        return script(settings, self.proxy, arrow, arguments, locked=locked)
 
     def _send(
         self, text: str, *, timeout: float, stdin: bytes, say: Callable[[str, bool], None]

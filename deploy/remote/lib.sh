@@ -38,14 +38,14 @@ now() {
 	printf '%s' "${uptime%.*}${uptime#*.}"
 }
 
-# begin: take the host's lock. A run whose token has already ended answers with what it said then, so
+# begin: take the host's lock, or the one that $lock names. A run whose token has already ended answers with what it said then, so
 # that asking again after a lost connection is not doing again.
 begin() {
 	mkdir -p "$state/run" || {
 		say failed reason "cannot write to $dir: is it there, and does it belong to $(id -un)?"
 		exit 1
 	}
-	exec 9>>"$state/roll.lock"
+	exec 9>>"$state/${lock:-roll}.lock"
 	if ! flock -w "$lock_wait" 9; then
 		say failed reason "another script of Headway has been working on this host for $lock_wait s"
 		exit 75

@@ -46,12 +46,27 @@ def script(
         locked: take the host's lock and keep a record of the run under its token (all that change
             something); without it the script only reads.
     """
-    text = [f"{name}={shlex.quote(value)}" for name, value in sorted(settings.items())]
-    text += [_part("deploy.remote", name) for name in PARTS]
-    text.append(_part("deploy.proxy", proxy))
+    parts = [*(("deploy.remote", name) for name in PARTS), ("deploy.proxy", proxy)]
+    return assemble(settings, parts, call_of(arrow, arguments, locked=locked))
+
+
+def call_of(arrow: str, arguments: Sequence[str] = (), *, locked: bool = True) -> str:
+    """Return the last lines of a script: the call, under the lock and on record if it is locked."""
     call = shlex.join([arrow, *arguments])
-    text.append(f"begin\n{call}\nfinish $?" if locked else call)
-    return "\n".join(text) + "\n"
+    return f"begin\n{call}\nfinish $?" if locked else call
+
+
+def assemble(settings: Mapping[str, str], parts: Sequence[tuple[str, str]], call: str) -> str:
+    """Return a text for `sh -c`: the settings as assignments, the parts, and the call.
+
+    Args:
+        settings: what becomes shell variables; every value is quoted.
+        parts: (package, name of a `.sh` in it), in the order in which they are put together.
+        call: the last lines.
+    """
+    text = [f"{name}={shlex.quote(value)}" for name, value in sorted(settings.items())]
+    text += [_part(package, name) for package, name in parts]
+    return "\n".join([*text, call]) + "\n"
 
 
 @dataclass

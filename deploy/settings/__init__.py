@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from deploy.settings.secret import Secret
     from deploy.settings.sections import (
         SSH,
+        Backup,
+        Copy,
         Database,
         Gateway,
         HostEntry,
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SSH",
+    "Backup",
+    "Copy",
     "Database",
     "Environment",
     "Gateway",

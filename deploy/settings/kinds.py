@@ -180,6 +180,22 @@ Repository = Annotated[str, AfterValidator(_repository)]
 ImageName = Annotated[
     str, _matching(r"[A-Za-z0-9][A-Za-z0-9./:@_-]*", "an image's name such as caddy:2")
 ]
+ClientImage = Annotated[
+    str,
+    _matching(
+        r"[A-Za-z0-9](?:[A-Za-z0-9./:@_-]|\{major\})*", "an image's name such as postgres:{major}"
+    ),
+]
+"""An image's name; `{major}` stands for a version."""
+AgeKey = Annotated[
+    str, _matching(r"age1[02-9ac-hj-np-z]{58}", "an age public key: age1 and 58 characters")
+]
+ShellCommand = Annotated[
+    str, _matching(r"[^\x00-\x08\x0b-\x1f\x7f]*\S[^\x00-\x08\x0b-\x1f\x7f]*", "a shell command")
+]
+CopyFolder = Annotated[
+    str, _matching(r"[^\x00-\x1f\x7f:-][^\x00-\x1f\x7f:]*", "a folder, without a colon")
+]
 JsonKey = Annotated[
     str, _matching(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", "a key such as version or build.version")
 ]

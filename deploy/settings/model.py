@@ -130,6 +130,14 @@ class Environment(HostsFile):
             return None
         return self.image if isinstance(self.image, str) else self.image.get(service)
 
+    @property
+    def backup_required(self) -> bool:
+        """Whether nothing is migrated without a backup: as written, else in production alone."""
+        if self.database is None:
+            return False
+        written = self.database.backup.required
+        return self.name == "production" if written is None else written
+
     def secret(self, name: str) -> Secret:
         """Return a secret that the hosts file names.
 

@@ -76,6 +76,12 @@ def _database(database: Database | None, hosts: Mapping[str, HostEntry]) -> Iter
     if database is not None and database.host is not None and database.host not in hosts:
         message = f"there is no host {database.host!r}"
         yield ("database", "host"), message, f"the hosts are {', '.join(hosts)}"
+    for index, copy in enumerate(database.backup.copy_to if database is not None else ()):
+        path: KeyPath = ("database", "backup", "copy_to", index, "host")
+        if copy.host is not None and copy.host not in hosts:
+            yield path, f"there is no host {copy.host!r}", f"the hosts are {', '.join(hosts)}"
+        elif copy.host is not None and database is not None and copy.host == database.host:
+            yield path, "is the host of the database itself", "a copy is for when that is gone"
 
 
 def _secrets(sections: Mapping[str, Any]) -> Iterator[Finding]:

@@ -1,0 +1,394 @@
+"""Backups of a database: made, kept, listed and verified on the host that its programs run on.
+
+The host does the work (`backup.sh`): nothing of a dump passes through this process. What is decided
+is decided here and in `deploy.database.manifest`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from deploy.database.access import Access, access_of
+from deploy.database.manifest import RESERVE, Manifest, needed, surplus
+from deploy.errors import CommandFailed, NeedsPerson, Refused, Reverted, UsageError
+from deploy.remote.arrows import ArrowFailed, Arrows
+from deploy.remote.script import Report
+from deploy.views.text import size
+
+if TYPE_CHECKING:
+    from deploy.remote.host import Host
+    from deploy.settings import Environment
+
+FACTS = r"""
+select to_regclass('drizzle.__drizzle_migrations') is not null as headway_there \gset
+\set headway_head null
+\if :headway_there
+select json_build_object(
+    'count', count(*), 'when', max(created_at),
+    'hash', (array_agg(hash order by created_at desc, id desc))[1],
+    'name', (array_agg(to_jsonb(m) ->> 'name' order by created_at desc, id desc))[1],
+    'all', md5(string_agg(hash, ',' order by created_at, id))) as headway_head
+  from drizzle.__drizzle_migrations m \gset
+\endif
+select translate(json_build_object(
+    'database', current_database(),
+    'server', current_setting('server_version'),
+    'major', current_setting('server_version_num')::int / 10000,
+    'database_bytes', pg_database_size(current_database()),
+    'wal', case when pg_is_in_recovery() then pg_last_wal_replay_lsn()
+                else pg_current_wal_lsn() end,
+    'commits', (select xact_commit from pg_stat_database where datname = current_database()),
+    'time', extract(epoch from now())::bigint,
+    'head', :'headway_head'::json,
+    'tables', coalesce((
+      select json_object_agg(n.nspname || '.' || c.relname,
+          case when s.n_live_tup > 0 or s.n_tup_ins + s.n_tup_del > 0 then s.n_live_tup
+               else greatest(c.reltuples, 0)::bigint end)
+        from pg_class c
+        join pg_namespace n on n.oid = c.relnamespace
+        left join pg_stat_all_tables s on s.relid = c.oid
+       where c.relkind in ('r', 'm')
+         and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'), '{}'::json)
+  )::text, e'\n', ' ');
+"""
+"""What is asked of a database, as one object: its sizes, its place in the WAL, its newest
+migration, and the rows of each table as the server estimates them (to count them would take as long
+as a dump)."""
+
+Say = Callable[[str, bool], None]
+"""Told (one short line, is it a warning) while something goes."""
+
+_LOCK_WAIT = 60
+"""Seconds that a backup waits for another one on its host."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a backup is for: the release it belongs to, why, and who asked.
+
+    `release` is the one that is deployed next, or, for a backup by hand, the one that runs;
+    `purpose` is deploy or hand.
+    """
+
+    release: str = ""
+    tag: str = ""
+    purpose: str = "hand"
+    by: str = ""
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """What lies in the folder. `dumps` is file → bytes; `free` in bytes, of the disk `mount`."""
+
+    kept: tuple[Manifest, ...]
+    dumps: Mapping[str, int]
+    free: int
+    mount: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    client: str = ""
+
+    def get(self, name: str) -> Manifest | None:
+        """The backup of that name."""
+        return next((one for one in self.kept if one.name == name), None)
+
+    def whole(self, one: Manifest) -> bool:
+        """Whether the file is there, with the size that it had."""
+        return one.method == "command" or self.dumps.get(f"{one.name}.dump") == one.bytes
+
+
+@dataclass(frozen=True)
+class Backups:
+    """The backups of one database.
+
+    `home` is the application's folder on the host; they lie in `backups/` in it. `command` and
+    `verify_command` are the owner's own, "" where there are none; `timeout` is in seconds, for each
+    of the programs that run.
+    """
+
+    access: Access
+    home: str
+    keep: int = 5
+    timeout: float = 3600.0
+    command: str = ""
+    verify_command: str = ""
+    reserve: int = RESERVE
+    twice: bool = False
+    """Whether there must be room for an encrypted second one, too."""
+
+    @property
+    def folder(self) -> str:
+        """The folder on the host."""
+        return f"{self.home}/backups"
+
+    @property
+    def host(self) -> str:
+        """The host's name."""
+        return self.access.host.name
+
+    def shelf(self) -> Shelf:
+        """Read what is kept; the database itself is not asked.
+
+        Raises:
+            HostError: the host cannot be read.
+        """
+        return read_shelf(self.scripts().read("shelf", timeout=60))
+
+    def survey(self) -> Shelf:
+        """Read what is kept, and ask the database what it is now.
+
+        Raises:
+            Refused: the database cannot be asked.
+            HostError: the host cannot be read.
+        """
+        try:
+            lines = self.scripts(limit=60).read("survey", timeout=120, stdin=self.access.secret)
+        except CommandFailed as error:
+            raise Refused(
+                f"{self.host}: the database could not be asked",
+                state=error.stderr.strip(),
+                mend=self.access.mend,
+            ) from None
+        return read_shelf(lines)
+
+    def create(self, order: Order, protected: Sequence[str], say: Say) -> Manifest:
+        """Make one, prove that it can be read to its end, and let those go that are too many.
+
+        Args:
+            order: what it is for.
+            protected: ids of releases whose backups stay, however old: the current and the last.
+            say: told what goes on.
+
+        Raises:
+            Refused: the database cannot be asked, or there is no room; nothing was changed.
+            Reverted: it failed; nothing of it is left, and the earlier ones are as they were.
+            HostError: nothing is known of how it ended.
+        """
+        found = self.survey()
+        if not self.command:
+            self._room(found)
+        name = _name(found)
+        going = [one.name for one in surplus(found.kept, self.keep, protected)]
+        scripts = self.scripts(
+            name=name,
+            order=_members(order, self.host),
+            remove=" ".join(one for one in going if _ours(one)),
+        )
+        arrow, words = "foreign", [self.command, self.verify_command]
+        if not self.command:
+            majors = [int(found.facts["major"]), _major(found.client)]
+            arrow, words = "backup", ["zstd:3" if min(majors) >= 16 else "1"]
+        report = self._send(scripts, arrow, words, say, "no backup was made")
+        kept = report.last("kept")
+        if kept is None:  # the script says this last, always
+            raise NeedsPerson(f"{self.host}: {name} was made, and its manifest did not come")
+        return Manifest.read(kept["manifest"])
+
+    def verify(self, name: str, say: Say) -> Manifest:
+        """Look at a dump again: its sum, and every byte of it decoded; and write down the result.
+
+        Raises:
+            UsageError: there is no such backup.
+            Refused: it is one without a file.
+            NeedsPerson: it is damaged.
+        """
+        one = self.find(name)
+        if one.method != "dump":
+            raise Refused(
+                f"{name} was made by backup.command, and has no file here to look at",
+                mend="Its own tool can verify it.",
+            )
+        try:
+            report = self._send(
+                self.scripts(name=name, lock="backup"), "verify", [], say, "it is damaged"
+            )
+        except Reverted as error:
+            if "SHA-256" in error.message or "decoded" in error.message or "read" in error.message:
+                self.record(one, checked={"ok": False, "at": _now(), "why": error.message})
+            raise NeedsPerson(
+                error.message,
+                state=f"{name} cannot be relied on.",
+                mend="Take another one, and look at the disk.",
+            ) from None
+        seconds = float((report.last("verified") or {}).get("seconds", 0))
+        return self.record(one, checked={"ok": True, "at": _now(), "seconds": seconds})
+
+    def find(self, name: str) -> Manifest:
+        """Return the backup of that name.
+
+        Raises:
+            UsageError: there is none.
+        """
+        shelf = self.shelf()
+        found = shelf.get(name)
+        if found is None:
+            newest = sorted(shelf.kept, key=lambda one: one.at)[-3:]
+            names = ", ".join(one.name for one in reversed(newest)) or "none at all"
+            shown = repr(name if len(name) <= 80 else f"{name[:80]}…")
+            raise UsageError(
+                f"there is no backup {shown} on {self.host}",
+                state="Nothing has been changed.",
+                mend=f"There is {names}.",
+            )
+        return found
+
+    def record(self, one: Manifest, **more: Any) -> Manifest:
+        """Write something down in a backup's manifest, such as `restored={"ok": True, …}`.
+
+        Raises:
+            Reverted: it could not be written.
+        """
+        changed = one.with_(**more)
+        scripts = self.scripts(name=one.name)
+        text = changed.to_json().encode() + b"\n"
+        self._send(scripts, "record", [], _nobody, "the manifest is as it was", stdin=text)
+        return changed
+
+    def scripts(self, *parts: str, limit: float | None = None, **settings: str) -> Arrows:
+        """What sends the parts of `backup.sh`, and others, to the host."""
+        common = {
+            "dir": self.home,
+            "backups": self.folder,
+            "lock": "backup",
+            "lock_wait": str(_LOCK_WAIT),
+            "limit": str(round(limit or self.timeout)),
+            "facts_sql": FACTS,
+            "name": "",
+            "order": "",
+            "remove": "",
+            "app": "",
+        }
+        return self.access.arrows(
+            common | settings, "backup", *parts, doing="the database could not be asked"
+        )
+
+    def send(
+        self, scripts: Arrows, arrow: str, words: Sequence[str], say: Say, state: str
+    ) -> Report:
+        """Do one of the parts, under the lock of backups and on record."""
+        return self._send(scripts, arrow, words, say, state)
+
+    def _send(
+        self,
+        scripts: Arrows,
+        arrow: str,
+        words: Sequence[str],
+        say: Say,
+        state: str,
+        stdin: bytes | None = None,
+    ) -> Report:
+        try:
+            return scripts.send(
+                arrow,
+                words,
+                token=f"b-{secrets.token_hex(6)}",
+                # Each program has its own deadline; three of them run one after the other.
+                timeout=3 * self.timeout + _LOCK_WAIT + 60,
+                stdin=self.access.secret if stdin is None else stdin,
+                say=say,
+            )
+        except ArrowFailed as error:
+            text = "\n".join(
+                part for part in (error.detail, f"{state[:1].upper()}{state[1:]}.") if part
+            )
+            raise Reverted(f"{self.host}: {error.reason}", state=text) from None
+
+    def _room(self, found: Shelf) -> None:
+        wanted = needed(int(found.facts["database_bytes"]), found.kept) * (2 if self.twice else 1)
+        if wanted + self.reserve <= found.free:
+            return
+        raise Refused(
+            f"{self.host}: no room for a backup: it may need {size(wanted)}, and {found.mount} has "
+            f"{size(found.free)} free, of which {size(self.reserve)} stay so",
+            mend=f"Make room on {self.host}, or keep fewer: {size(sum(found.dumps.values()))} are "
+            f"in {self.folder}.",
+        )
+
+
+def backups_of(environment: Environment, hosts: Mapping[str, Host]) -> Backups:
+    """The backups of an environment's database, as its settings say.
+
+    Raises:
+        UsageError: it names no database.
+    """
+    access = access_of(environment, hosts)
+    assert environment.database is not None  # noqa: S101 - access_of has looked
+    wanted = environment.database.backup
+    return Backups(
+        access,
+        environment.path,
+        keep=wanted.keep,
+        timeout=wanted.timeout,
+        command=wanted.command or "",
+        verify_command=wanted.verify or "",
+        twice=wanted.encrypt_to is not None,
+    )
+
+
+def read_shelf(lines: Sequence[str]) -> Shelf:
+    """Turn what `shelf` or `survey` said into values; what is no manifest is passed over."""
+    report = Report()
+    for line in lines:
+        report.add(line)
+    kept = []
+    for event in report.all("kept"):
+        try:
+            one = Manifest.read(event.get("manifest"))
+        except ValueError:
+            continue
+        if event.get("file") == f"{one.name}.json":
+            kept.append(one)
+    room = report.last("room") or {}
+    database = report.last("database") or {}
+    return Shelf(
+        kept=tuple(sorted(kept, key=lambda one: (one.at, one.name))),
+        dumps={event["file"]: int(event["bytes"]) for event in report.all("dump")},
+        free=int(room.get("free_kb", 0)) * 1024,
+        mount=str(room.get("mount", "")),
+        facts=database.get("facts") or {},
+        client=str(database.get("client", "")),
+    )
+
+
+def _name(found: Shelf) -> str:
+    """DATABASE-DATE-TIME; two in one second do not get the same."""
+    database = re.sub(r"[^A-Za-z0-9_]", "_", str(found.facts["database"]))[:60]
+    when = datetime.now(UTC)
+    while True:
+        name = f"{database}-{when:%Y%m%d-%H%M%S}"
+        if found.get(name) is None and f"{name}.dump" not in found.dumps:
+            return name
+        when += timedelta(seconds=1)
+
+
+def _ours(name: str) -> bool:
+    return re.fullmatch(r"[A-Za-z0-9_]+-\d{8}-\d{6}", name) is not None
+
+
+def _members(order: Order, host: str) -> str:
+    body = {
+        "release": order.release,
+        "tag": order.tag,
+        "purpose": order.purpose,
+        "by": order.by,
+        "host": host,
+    }
+    return json.dumps(body)[1:-1]
+
+
+def _major(version: str) -> int:
+    found = re.match(r"\d+", version)
+    return int(found.group()) if found else 0
+
+
+def _now() -> str:
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _nobody(_text: str, _warned: bool) -> None:
+    """Nobody is told."""
