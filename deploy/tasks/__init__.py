@@ -17,6 +17,7 @@ from invoke.collection import Collection
 
 from deploy.settings.names import environments
 from deploy.tasks import (
+    backup,
     check,
     deploy,
     exec,
@@ -24,6 +25,7 @@ from deploy.tasks import (
     logs,
     migrate,
     plan,
+    restore,
     rollback,
     sandbox,
     sandbox_load,
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 Maker = Callable[[Path, str], Verb]
 
 VERBS: dict[str, Maker] = {
+    "backup": backup.make,
     "check": check.make,
     "deploy": deploy.make,
     "exec": exec.make,
@@ -45,6 +48,7 @@ VERBS: dict[str, Maker] = {
     "logs": logs.make,
     "migrate": migrate.make,
     "plan": plan.make,
+    "restore": restore.make,
     "rollback": rollback.make,
     "status": status.make,
 }

@@ -1,0 +1,221 @@
+"""`inv backup.ENVIRONMENT create|list|verify NAME`: backups by hand, and what there is of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deploy.tasks.edge import Verb, guarded, situation
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from invoke.context import Context
+    from invoke.parser.argument import Argument
+
+    from deploy.database.backup import Shelf
+    from deploy.database.manifest import Manifest
+    from deploy.situation import Situation
+
+ACTIONS = ("create", "list", "verify")
+
+
+class Worded(Verb):
+    """A task whose words may be left out, which Invoke's own positional arguments may not.
+
+    So an argument is a positional one only if something was typed for it: `inv backup.staging` has
+    no word, `inv backup.staging verify NAME` has two.
+    """
+
+    typed: Sequence[str] = ()
+
+    def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
+        """Invoke's arguments of this task, those positional that have a word."""
+        found: list[Argument] = super().get_arguments(ignore_unknown_help=ignore_unknown_help)
+        for argument in found:
+            if argument.name in {"action", "name"}:
+                place = ("action", "name").index(argument.name)
+                argument.positional = len(self.typed) > place
+                argument.default = None if argument.positional else argument.default
+        return found
+
+
+def words_of(task: str, line: Sequence[str]) -> list[str]:
+    """The words that were typed after a task: one, and for `verify` one more."""
+    line = line[: line.index("--")] if "--" in line else line
+    try:
+        rest = list(line[line.index(task) + 1 :])
+    except ValueError:
+        return []
+    found = []
+    for word in rest:
+        if word.startswith("-") or "." in word.removesuffix(".dump"):
+            break
+        found.append(word)
+    return found[: 2 if found[:1] == ["verify"] else 1]
+
+
+def make(root: Path, name: str) -> Verb:
+    """The task for one environment."""
+    environment = name
+
+    def backup(_c: Context, action: str = "list", name: str = "", json: bool = False) -> None:
+        """Back the database up, or list or verify its backups."""
+        from deploy.errors import UsageError
+
+        if action not in ACTIONS:
+            raise UsageError(
+                f"backup knows no {action!r}",
+                state="Nothing has been changed.",
+                mend=f"inv backup.{environment} create, list, or verify NAME",
+            )
+        if action == "verify" and not name:
+            raise UsageError(
+                "verify which backup?",
+                state="Nothing has been changed.",
+                mend=f"inv backup.{environment} list shows them; then verify NAME",
+            )
+        with situation(root, environment) as one:
+            {"create": _create, "list": _list, "verify": _verify}[action](one, name, json)
+
+    body = guarded(backup)
+    body.__doc__ = f"Back the database of {name} up (create), or list or verify its backups."
+    task = Worded(
+        body,
+        name=name,
+        auto_shortflags=False,
+        positional=(),
+        help={
+            "action": "create, list (without a word), or verify NAME",
+            "name": "a backup's name, for verify",
+            "json": "print it as JSON",
+        },
+    )
+    typed = words_of(f"backup.{name.replace('_', '-')}", sys.argv[1:])
+    task.typed = typed or words_of("backup", sys.argv[1:])
+    return task
+
+
+def told(text: str, warned: bool) -> None:
+    """Print what a script says."""
+    from deploy.views.text import one_line
+
+    print(f"  {'! ' if warned else ''}{one_line(text)}", flush=True)
+
+
+def _create(one: Situation, _name: str, as_json: bool) -> None:
+    from dataclasses import replace
+
+    from deploy.database.backup import Order, backups_of
+    from deploy.database.copies import copies_of
+    from deploy.errors import Refused
+    from deploy.history import entries, releases, way_back
+    from deploy.situation import whoami
+
+    backups = backups_of(one.environment, one.hosts)
+    say = (lambda _text, _warned: None) if as_json else told
+    way: list[str] = []
+    try:
+        facts = one.gather()
+        way = way_back(entries(facts))
+    except Refused as error:
+        say(f"{error.message}; so no old backup is removed", True)
+        backups = replace(backups, keep=sys.maxsize)
+        facts = {}
+    running = releases(facts).get(way[-1]) if way else None
+    tag = running.tag if running else ""
+    order = Order(way[-1] if way else "", tag, "hand", whoami(os.environ))
+    manifest = backups.create(order, way[-2:], say)
+    manifest = copies_of(one.environment, one.hosts, backups).make(manifest, say)
+    if as_json:
+        print(manifest.to_json())
+        return
+    print(created(manifest, backups.host, backups.folder))
+    print(f"Back to it: inv restore.{one.environment.name} {manifest.name}")
+
+
+def created(manifest: Manifest, host: str, folder: str) -> str:
+    """A new backup in one line."""
+    from deploy.views.text import duration, size
+
+    seconds = sum(float(part) for part in manifest.body.get("seconds", {}).values())
+    what = f"by backup.command in {duration(seconds)}"
+    if manifest.method == "dump":
+        whole = size(int(manifest.facts.get("database_bytes") or 0))
+        what = f"{whole} → {size(manifest.bytes)}, decoded, in {duration(seconds)}"
+    return f"{manifest.name}   {what}   {host}:{folder}"
+
+
+def _list(one: Situation, _name: str, as_json: bool) -> None:
+    from datetime import UTC, datetime
+
+    from deploy.database.backup import backups_of
+
+    backups = backups_of(one.environment, one.hosts)
+    shelf = backups.shelf()
+    found = [row(manifest, shelf, backups.host) for manifest in reversed(shelf.kept)]
+    if as_json:
+        print(json.dumps(found, indent=2))
+        return
+    print(rendered(found, one.environment, datetime.now(UTC)))
+
+
+def row(manifest: Manifest, shelf: Shelf, host: str) -> dict[str, Any]:
+    """What is said of a backup in a list; bytes, and times in ISO 8601."""
+    proof = manifest.proof if shelf.whole(manifest) else "missing"
+    copies = [str(copy.get("where")) for copy in manifest.body.get("copies") or []]
+    here = [host] if manifest.method == "dump" and proof != "missing" else []
+    return {
+        "name": manifest.name,
+        "at": str(manifest.body["at"]),
+        "bytes": manifest.bytes,
+        "release": manifest.release,
+        "tag": manifest.tag,
+        "purpose": manifest.purpose,
+        "proof": proof,
+        "checked": (manifest.body.get("checked") or {}).get("at"),
+        "where": [*here, *copies],
+    }
+
+
+def rendered(found: list[dict[str, Any]], environment: Any, now: datetime) -> str:
+    """A list for people, the newest first."""
+    from datetime import datetime
+
+    from deploy.views.text import elapsed, pad, size
+
+    if not found:
+        return f"There is no backup yet: inv backup.{environment.name} create"
+    lines = [f"{environment.app} · {environment.name}", ""]
+    width = max(len(one["name"]) for one in found)
+    for one in found:
+        at = datetime.fromisoformat(one["at"].replace("Z", "+00:00"))
+        age = f"{elapsed((now - at).total_seconds())} ago"
+        what = size(one["bytes"]) if one["bytes"] else "-"
+        sign = "!" if one["proof"] in {"damaged", "missing"} else " "
+        lines.append(
+            f"{sign} {pad(one['name'], width)}  {pad(age, 14)}  {pad(what, 7)}  "
+            f"{pad(one['tag'] or '-', 12)}  {pad(one['proof'], 9)}  {', '.join(one['where'])}"
+        )
+    return "\n".join(lines)
+
+
+def _verify(one: Situation, name: str, as_json: bool) -> None:
+    from deploy.database.backup import backups_of
+    from deploy.views.text import duration, size
+
+    backups = backups_of(one.environment, one.hosts)
+    name = name.removesuffix(".dump")
+    manifest = backups.verify(name, (lambda _text, _warned: None) if as_json else told)
+    if as_json:
+        print(manifest.to_json())
+        return
+    seconds = float(manifest.body["checked"]["seconds"])
+    print(
+        f"{name} is as it was written: {size(manifest.bytes)}, decoded to its end in "
+        f"{duration(seconds)}"
+    )
