@@ -31,6 +31,8 @@ inside() {
 		export PGDATABASE="${2:-${POSTGRES_DB:-$PGUSER}}" PGAPPNAME="$4"
 		[ -z "${POSTGRES_PASSWORD_FILE:-}" ] || POSTGRES_PASSWORD=$(cat "$POSTGRES_PASSWORD_FILE")
 		[ -z "${POSTGRES_PASSWORD:-}" ] || export PGPASSWORD="$POSTGRES_PASSWORD"
+		# A session whose client is gone ends in a second, and not when its statement does (14 on).
+		export PGOPTIONS="-c client_connection_check_interval=1000"
 		limit=$3 script=$5
 		shift 5
 		if command -v timeout >/dev/null; then set -- timeout -k 5 "$limit" sh -c "$script" sh "$@"

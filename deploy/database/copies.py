@@ -173,7 +173,7 @@ class Copies:
         scripts = self.backups.scripts("copies", name=one.name)
         words = [file.name, file.sha256, command, read_back]
         self.backups.send(scripts, "sent", words, say, state)
-        return command
+        return f"{_program(command)}:{file.name}"
 
     def _blocks(self, file: _File) -> Iterator[bytes]:
         path = f"{self.backups.folder}/{file.name}"
@@ -201,6 +201,12 @@ class Copies:
             f"{file.sha256[:12]}…",
             state=f"{one.name} is on {self.backups.host}, and was not copied.",
         )
+
+
+def _program(command: str) -> str:
+    """The program that a command runs; the rest of it may be nobody else's business."""
+    words = (word for word in command.split() if "=" not in word)
+    return os.path.basename(next(words, "command"))
 
 
 def copies_of(environment: Environment, hosts: Mapping[str, Host], backups: Backups) -> Copies:

@@ -1,0 +1,1 @@
+"""Backups of a real PostgreSQL, the ways to it, and the way back."""

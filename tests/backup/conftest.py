@@ -1,0 +1,118 @@
+"""A PostgreSQL with 200,000 rows in a container of this machine, and databases made from it."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from deploy.database.access import Access, by_url, in_container
+from deploy.database.backup import Backups
+from deploy.errors import HostError
+from deploy.settings.secret import Secret
+from tests.database.conftest import IMAGE, docker, have
+from tests.localhost import LocalHost
+
+PASSWORD = "p@ss w:rd/%"
+QUOTED = "p%40ss%20w%3Ard%2F%25"
+CLIENT = IMAGE.replace(":17", ":{major}")
+ROWS = "200000"
+
+FILL = """
+create table big as
+  select n as id, md5(n::text) as a, repeat(md5((n * 7)::text), 4) as b
+    from generate_series(1, 200000) n;
+create table small (id int primary key, "Naïve name" text default ':x');
+insert into small select n from generate_series(1, 5) n;
+create schema drizzle;
+create table drizzle.__drizzle_migrations
+  (id serial primary key, hash text not null, created_at bigint);
+insert into drizzle.__drizzle_migrations (hash, created_at) values ('one', 1), ('two', 2);
+analyze;
+"""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running container, and the port of 127.0.0.1 at which it answers."""
+
+    container: str
+    port: str
+
+    def access(self, database: str, host: LocalHost | None = None) -> Access:
+        return in_container(host or LocalHost("db-1"), self.container, database=database)
+
+    def url(self, database: str, host: LocalHost | None = None) -> Access:
+        text = f"postgresql://shop:{QUOTED}@127.0.0.1:{self.port}/{database}"
+        return by_url(host or LocalHost("web-1"), Secret("DATABASE_URL", text), CLIENT)
+
+
+def asked(access: Access, sql: str) -> list[str]:
+    return access.psql(sql, timeout=60, doing="asked").splitlines()
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    name = f"hw-backup-{secrets.token_hex(4)}"
+    docker(
+        *("run", "--detach", "--name", name, "--tmpfs", "/var/lib/postgresql/data"),
+        *("-p", "127.0.0.1::5432", "-e", f"POSTGRES_PASSWORD={PASSWORD}"),
+        *("-e", "POSTGRES_USER=shop", have(IMAGE), "postgres", "-c", "fsync=off"),
+    )
+    try:
+        one = Server(name, docker("port", name, "5432/tcp").rpartition(":")[2])
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                asked(one.access("shop"), "select 1")
+                break
+            except HostError:
+                assert time.monotonic() < deadline, docker("logs", name)
+                time.sleep(0.3)
+        asked(one.access("postgres"), "create database model")
+        asked(one.access("model"), FILL)
+        yield one
+    finally:
+        docker("rm", "--force", "--volumes", name)
+
+
+@pytest.fixture
+def database(server: Server) -> Iterator[str]:
+    """The name of a database of the test's own, with all the rows."""
+    name = f"shop_{secrets.token_hex(3)}"
+    asked(server.access("postgres"), f"create database {name} template model strategy file_copy")
+    try:
+        yield name
+    finally:
+        found = asked(server.access("postgres"), "select datname from pg_database")
+        for one in found:
+            if one.startswith(name):
+                asked(server.access("postgres"), f'drop database "{one}" with (force)')
+
+
+@pytest.fixture
+def backups(server: Server, database: str, tmp_path: Path) -> Backups:
+    """The backups of that database, reached in its container."""
+    return Backups(server.access(database), str(tmp_path / "srv"), timeout=120)
+
+
+def folder(backups: Backups) -> Path:
+    return Path(backups.folder)
+
+
+def names(backups: Backups) -> list[str]:
+    return sorted(path.name for path in folder(backups).iterdir())
+
+
+class Heard:
+    """Remembers what was said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def __call__(self, text: str, warned: bool) -> None:
+        self.lines.append(f"! {text}" if warned else text)
