@@ -51,7 +51,7 @@ inside() {
 	{
 		printf '%s\n' "$secret"
 		cat
-	} | docker run -i --rm --network host --log-driver none --label headway.client_image=1 \
+	} | docker run -i --rm --network host --log-driver none --label headway.client=1 \
 		--entrypoint sh ${mount:+"$mount"} "$client_image" -c '
 		export PGAPPNAME="$2"
 		while IFS= read -r line && [ -n "$line" ]; do export "$line"; done

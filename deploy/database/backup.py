@@ -205,14 +205,14 @@ class Backups:
             )
         try:
             report = self._send(
-                self.scripts(name=name, lock="backup"), "verify", [], say, "it is damaged"
+                self.scripts(name=name, lock="backup"), "verify", [], say, "nothing was changed"
             )
         except Reverted as error:
             if "SHA-256" in error.message or "decoded" in error.message or "read" in error.message:
                 self.record(one, checked={"ok": False, "at": _now(), "why": error.message})
             raise NeedsPerson(
                 error.message,
-                state=f"{name} cannot be relied on.",
+                state=f"{error.state}\n{name} cannot be relied on.",
                 mend="Take another one, and look at the disk.",
             ) from None
         seconds = float((report.last("verified") or {}).get("seconds", 0))

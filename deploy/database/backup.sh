@@ -32,7 +32,7 @@ ask_facts() {
 # scratch: a file for what programs say; in memory where there is some, for the disk may be full.
 scratch() {
 	errors=$(mktemp -p /dev/shm 2>/dev/null || mktemp)
-	trap 'rm -f "$errors"' EXIT
+	trap 'rm -f "$errors" "$errors".*' EXIT
 }
 
 # survey: the database and the shelf; nothing is changed.
@@ -105,6 +105,7 @@ backup() {
 	say said text "dumped in $dumped s; decoding it to its end"
 	began=$(now)
 	decode "$dump"
+	[ "$sum" = "$streamed" ] || fail "the disk has not kept what pg_dump wrote: look at it"
 	decoded=$(seconds_since "$began")
 	before=$facts
 	ask_facts || fail "the database could not be asked after the dump" "$(last_lines)"
@@ -127,20 +128,37 @@ head_of() {
 	printf '%s' "$1" | sed 's/.*"head" *: *//; s/, *"tables".*//'
 }
 
-# take COMPRESSION: pg_dump into $dump; where the client was built without zstd, with gzip.
+# take COMPRESSION: pg_dump into $dump, summed up on its way in $streamed; where the client was built
+# without zstd, with gzip. A frame of zstd as pg_dump writes it holds no checksum of its own: only
+# this sum tells whether the disk has kept what came.
 take() {
 	app='headway backup'
+	mkfifo "$errors.pipe" || fail "no pipe can be made in $(dirname "$errors")"
+	sha256sum <"$errors.pipe" >"$errors.sum" &
+	summing=$!
+	# dash has no pipefail: the first one's exit code goes through a file.
 	# shellcheck disable=SC2016 # the variable is the container's
-	if ! inside 'exec pg_dump -Fc -Z "$1"' "$1" </dev/null >"$dump" 2>"$errors"; then
-		if [ "$1" != 1 ] && grep -qi 'compression' "$errors"; then
-			take 1
-			return
-		fi
-		free=$(df -Pk "$backups" | awk 'NR == 2 { print $4 }')
-		[ "$free" -gt 1024 ] || fail "the disk of $backups is full" "$(last_lines)"
-		fail "pg_dump failed" "$(last_lines)"
-	fi
+	{
+		inside 'exec pg_dump -Fc -Z "$1"' "$1" </dev/null 2>"$errors"
+		echo $? >"$errors.code"
+	} | tee "$errors.pipe" >"$dump" 2>"$errors.tee"
+	written=$?
+	wait "$summing"
+	streamed=$(cut -d' ' -f1 "$errors.sum")
+	code=$(cat "$errors.code")
+	rm -f "$errors.pipe" "$errors.sum" "$errors.code"
 	app=
+	if [ "$written" -ne 0 ]; then
+		free=$(df -Pk "$backups" | awk 'NR == 2 { print $4 }')
+		why=$(cat "$errors.tee")
+		[ "$free" -gt 1024 ] || fail "the disk of $backups is full" "$why"
+		fail "the dump could not be written" "$why"
+	fi
+	if [ "$code" -ne 0 ] && [ "$1" != 1 ] && grep -qi 'compression' "$errors"; then
+		take 1
+		return
+	fi
+	[ "$code" -eq 0 ] || fail "pg_dump failed" "$(last_lines)"
 	[ -s "$dump" ] || fail "pg_dump left an empty file" "$(last_lines)"
 }
 

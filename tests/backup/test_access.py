@@ -99,6 +99,7 @@ class Watch:
                     self.seen.add(Path(f"/proc/{pid}/cmdline").read_bytes())
                 except OSError:
                     continue
+            time.sleep(0.01)  # the other thread needs the interpreter too
 
     def _inspect(self) -> None:
         while not self._done.is_set():
