@@ -20,6 +20,12 @@ pytestmark = pytest.mark.fleet
 JOURNAL = b'{"entries": [{"tag": "0000_a", "when": 1}]}'
 FILES = {"meta/_journal.json": JOURNAL, "0000_a.sql": b"select 1", "0000_a.down.sql": b"select 0"}
 
+FILES_1 = {
+    "20260102030405_a/migration.sql": b"select 1",
+    "20260102030405_a/down.sql": b"select 0",
+    "20260102030405_a/snapshot.json": b"{}",
+}
+
 Build = Callable[..., str]
 
 
@@ -47,23 +53,40 @@ def build() -> Iterator[Build]:
         docker("image", "rm", "--force", *made)
 
 
-def under(folder: str) -> dict[str, bytes]:
-    return {f"{folder}/{path}": content for path, content in FILES.items()}
+def under(folder: str, files: dict[str, bytes] = FILES) -> dict[str, bytes]:
+    return {f"{folder}/{path}": content for path, content in files.items()}
 
 
 PLACES = {
     "drizzle in the working directory": ("/app", "/app/drizzle", None),
     "the root is the working directory": ("/", "/drizzle", None),
-    "found by its journal": ("/app", "/srv/api/db/migrations", None),
+    "found by what is in it": ("/app", "/srv/api/db/migrations", None),
     "named": ("/app", "/opt/migrations", "/opt/migrations"),
     "named with a slash": ("/app", "/opt/migrations", "/opt/migrations/"),
 }
 
 
+@pytest.mark.parametrize("files", [FILES, FILES_1], ids=["v0", "v1"])
 @pytest.mark.parametrize(("workdir", "where", "named"), PLACES.values(), ids=PLACES.keys())
-def test_found(build: Build, workdir: str, where: str, named: str | None) -> None:
-    image = build(workdir, {**under(where), "/bin/app": b"\0"})
-    assert migrations_in(LocalHost(), image, named) == FILES
+def test_found(
+    build: Build, workdir: str, where: str, named: str | None, files: dict[str, bytes]
+) -> None:
+    image = build(workdir, {**under(where, files), "/bin/app": b"\0"})
+    assert migrations_in(LocalHost(), image, named) == files
+
+
+def test_several_are_not_chosen_from(build: Build) -> None:
+    image = build("/app", {**under("/srv/a"), **under("/srv/b", FILES_1)})
+    with pytest.raises(Refused) as caught:
+        migrations_in(LocalHost(), image, None)
+    assert caught.value.message == f"{image} has several migrations folders: /srv/a, /srv/b"
+    assert "database.folder" in caught.value.mend
+    assert migrations_in(LocalHost(), image, "/srv/b") == FILES_1
+
+
+def test_a_folder_called_drizzle_without_migrations_is_not_meant(build: Build) -> None:
+    image = build("/app", {"/app/drizzle/schema/x.ts": b"1", **under("/srv/a")})
+    assert migrations_in(LocalHost(), image, None) == FILES
 
 
 def test_the_working_directory_comes_before_others(build: Build) -> None:
@@ -82,9 +105,8 @@ def test_none(build: Build) -> None:
     image = build("/app", {"/app/server.js": b"1"})
     with pytest.raises(Refused) as caught:
         migrations_in(LocalHost(), image, None)
-    assert (
-        caught.value.message == f"{image} has no migrations folder (none with a meta/_journal.json)"
-    )
+    assert caught.value.message.startswith(f"{image} has no migrations folder (none with a meta/")
+    assert "TIMESTAMP_NAME/migration.sql" in caught.value.message
     assert "database.folder" in caught.value.mend
 
 
