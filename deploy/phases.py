@@ -10,6 +10,7 @@ from deploy.bundle import other_images, pack
 from deploy.compose.override import published
 from deploy.compose.placement import HEADWAY_PROXY
 from deploy.database.postgres import Postgres
+from deploy.database.script import Limits
 from deploy.errors import UsageError
 from deploy.proxy import caddy, haproxy
 from deploy.release import roll
@@ -155,6 +156,5 @@ def _migrate(situation: Situation, order: Order, targets: Mapping[str, Target]) 
         database=Postgres(
             situation.hosts[database.host], situation.environment.app, database.service
         ),
-        lock_timeout=database.lock_timeout,
-        statement_timeout=database.statement_timeout,
+        limits=Limits(database.lock_timeout, database.statement_timeout),
     )

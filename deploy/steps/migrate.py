@@ -5,19 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deploy.database.drizzle import pending, read_folder
+from deploy.database.apply import Applier
+from deploy.database.folder import read_folder
 from deploy.database.image import migrations_in
+from deploy.database.judge import judge
+from deploy.database.recorded import recorded
+from deploy.database.states import fit
 from deploy.errors import NeedsPerson
 
 if TYPE_CHECKING:
-    from deploy.database.postgres import Postgres
+    from deploy.database.script import Limits
+    from deploy.database.server import Server
     from deploy.remote.host import Host
     from deploy.steps.step import Say
 
 
 @dataclass(frozen=True)
 class Migrate:
-    """Apply what is pending; times are in seconds.
+    """Apply what is pending.
 
     `holder` is a host that has the image; `folder` is where the migrations are in it, or None.
     """
@@ -25,34 +30,33 @@ class Migrate:
     holder: Host
     image: str
     folder: str | None
-    database: Postgres
-    lock_timeout: float
-    statement_timeout: float
+    database: Server
+    limits: Limits
     name: str = "migrate"
     host: str = ""
 
     def do(self, say: Say) -> str:
-        """Apply each pending file in a transaction of its own, and look that none is left.
+        """Apply each pending file, and look that none is left.
 
         Raises:
             Refused: the image's migrations and the database's rows do not fit together.
-            CommandFailed: a file failed; it was rolled back.
+            MigrationFailed: a file failed; what is applied now, it says.
             NeedsPerson: psql said yes, and the rows say no.
         """
-        migrations = read_folder(migrations_in(self.holder, self.image, self.folder))
-        todo = pending(migrations, self.database.rows())
+        folder = read_folder(migrations_in(self.holder, self.image, self.folder))
+        standing = judge(folder, recorded(self.database))
+        todo = fit(standing)
         if not todo:
             return "nothing pending"
-        names = ", ".join(one.tag for one in todo)
+        names = ", ".join(one.name for one in todo)
         say(f"applying {names}", False)
-        self.database.apply(
-            todo, lock_timeout=self.lock_timeout, statement_timeout=self.statement_timeout
-        )
-        left = pending(migrations, self.database.rows())
+        applier = Applier(self.database, self.limits, say=lambda text: say(text, True))
+        applier.apply(todo, form=folder.format, names=standing.names)
+        left = fit(judge(folder, recorded(self.database)))
         if left:
             raise NeedsPerson(
                 "psql reported success, and these are still not applied: "
-                + ", ".join(one.tag for one in left)
+                + ", ".join(one.name for one in left)
             )
         return names
 

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import tarfile
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from deploy.database.drizzle import Migration, Row
+from deploy.database.failure import MigrationFailed
+from deploy.database.script import Limits
 from deploy.errors import CommandFailed, NeedsPerson, Refused
 from deploy.remote.fake import FakeHost
 from deploy.remote.host import Result
 from deploy.steps.migrate import Migrate
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 def image(*tags: str) -> bytes:
@@ -38,27 +37,38 @@ def image(*tags: str) -> bytes:
 class Database:
     """A database that does what it is told, or only says so."""
 
-    there: list[Row] = field(default_factory=list)
+    there: list[tuple[str, int]] = field(default_factory=list)
     lies: bool = False
     fails: bool = False
-    applied: list[tuple[list[str], float, float]] = field(default_factory=list)
+    applied: list[str] = field(default_factory=list)
+    host: FakeHost = field(
+        default_factory=lambda: FakeHost("db-1", lambda _: Result(0, b"", b"", 0))
+    )
 
-    def rows(self) -> list[Row]:
-        return list(self.there)
-
-    def apply(
-        self, migrations: Sequence[Migration], *, lock_timeout: float, statement_timeout: float
-    ) -> None:
-        self.applied.append(([one.tag for one in migrations], lock_timeout, statement_timeout))
+    def psql(self, sql: str, *, timeout: float, doing: str) -> str:
+        del timeout
+        if "insert into" not in sql:
+            rows = [
+                json.dumps({"id": number, "hash": digest, "created_at": when})
+                for number, (digest, when) in enumerate(self.there, start=1)
+            ]
+            return "\n".join(["v0", *rows] if rows else [])
+        self.applied.append(sql)
         if self.fails:
-            raise CommandFailed("db-1", "0000_a.sql failed", exit_code=1)
+            said = "headway begin 0\nERROR:  42601: syntax error\n"
+            raise CommandFailed("db-1", doing, exit_code=3, stderr=said)
+        found = re.findall(r"values \('(\w+)', (\d+)\)", sql)
         if not self.lies:
-            self.there += [Row(one.hash, one.when) for one in migrations]
+            self.there += [(digest, int(when)) for digest, when in found]
+        return "\n".join(f"headway done {number} 0.1" for number in range(len(found)))
+
+
+LIMITS = Limits(5, 600)
 
 
 def step(database: Any, *tags: str, **more: Any) -> Migrate:
     holder = FakeHost("web-1", lambda _call: Result(0, image(*tags), b"", 0))
-    return Migrate(holder, "shop@sha256:1", None, database, 5, 600, **more)
+    return Migrate(holder, "shop@sha256:1", None, database, LIMITS, **more)
 
 
 def test_what_is_pending_is_applied() -> None:
@@ -66,7 +76,9 @@ def test_what_is_pending_is_applied() -> None:
     one = step(database, "0000_a", "0001_b")
     assert (one.name, one.host) == ("migrate", "")
     assert one.do(lambda *words: said.append(words)) == "0000_a, 0001_b"
-    assert database.applied == [(["0000_a", "0001_b"], 5, 600)]
+    (script,) = database.applied
+    assert script.index("select '0000_a'") < script.index("select '0001_b'")
+    assert "set lock_timeout = 5000;\nset statement_timeout = 600000;" in script
     assert said == [("applying 0000_a, 0001_b", False)]
     # And nothing the second time.
     assert one.do(lambda *words: said.append(words)) == "nothing pending"
@@ -80,12 +92,12 @@ def test_success_that_is_none_is_found_out() -> None:
 
 
 def test_a_file_that_fails() -> None:
-    with pytest.raises(CommandFailed, match=r"0000_a\.sql failed"):
+    with pytest.raises(MigrationFailed, match=r"0000_a\.sql failed and was rolled back"):
         step(Database(fails=True), "0000_a").do(lambda *_: None)
 
 
 def test_what_does_not_fit_is_refused_before_anything_is_applied() -> None:
-    database = Database(there=[Row("of something else", 9)])
+    database = Database(there=[("of something else", 9)])
     with pytest.raises(Refused, match="do not fit together"):
         step(database, "0000_a").do(lambda *_: None)
     assert database.applied == []

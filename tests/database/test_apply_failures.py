@@ -1,0 +1,514 @@
+"""Migrations that fail on a real PostgreSQL: what is said, and what things are like then."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+
+from deploy.database.apply import Applier
+from deploy.database.blockers import LOCK
+from deploy.database.failure import Done, MigrationFailed, Outcome
+from deploy.database.folder import Format, Migration
+from deploy.database.recorded import recorded
+from deploy.database.script import Limits
+from deploy.errors import HostError, OutcomeUnknown, Unreachable
+
+from .conftest import asked
+from .migrations import migration
+from .test_apply import names, tables
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from deploy.database.postgres import Postgres
+    from deploy.database.server import Server
+    from deploy.remote.host import Host
+
+pytestmark = pytest.mark.fleet
+
+T = migration("0000_t", 1, "create table t (id int, a int); insert into t values (1, 1), (2, 1)")
+ASLEEP = "wait_event = 'PgSleep'"
+OURS = f"from pg_stat_activity where application_name = 'headway-migrate' and {ASLEEP}"
+SLEEPING = f"select count(*) {OURS}"
+LAST = migration("0009_last", 9, "create table last_one ()")
+
+
+def apply(server: Server, *migrations: Migration, **limits: float) -> list[Done]:
+    """One attempt, unless there are to be more."""
+    wait, statement = limits.pop("lock", 5), limits.pop("statement", 60)
+    given = Limits(wait, statement, **{"turn": 20, "attempts": 1, **limits})  # type: ignore[arg-type]
+    return Applier(server, given, sleep=lambda _s: None).apply(migrations, form=Format.V0)
+
+
+def failing(server: Server, *migrations: Migration, **limits: float) -> MigrationFailed:
+    with pytest.raises(MigrationFailed) as caught:
+        apply(server, *migrations, **limits)
+    return caught.value
+
+
+@contextlib.contextmanager
+def holding(postgres: Postgres, sql: str, application: str = "nightly") -> Iterator[None]:
+    """Another session that has done `sql` in a transaction, and stays idle in it."""
+    inside = f"set application_name = '{application}'; begin; {sql}; select pg_sleep(60);"
+    sleeping = f"from pg_stat_activity where application_name = '{application}' and {ASLEEP}"
+    with ThreadPoolExecutor(1) as pool:
+        session = pool.submit(asked, postgres, inside)
+        try:
+            until(postgres, f"select count(*) {sleeping}")
+            yield
+        finally:
+            asked(postgres, f"select pg_terminate_backend(pid) {sleeping}")
+            with contextlib.suppress(HostError):
+                session.result(30)
+
+
+def until(postgres: Postgres, sql: str) -> None:
+    deadline = time.monotonic() + 20
+    while asked(postgres, sql) == ["0"]:
+        assert time.monotonic() < deadline, sql
+        time.sleep(0.05)
+
+
+# --- a file that is wrong ------------------------------------------------------------------------
+
+UNRULY = {
+    "no such table": ("create table half ();\n\ninsert into nowhere values (1)", 3, "42P01"),
+    "no SQL": ("create table half ();\nfrobnicate", 2, "42601"),
+    "in a later piece": (
+        "create table half ();--> statement-breakpoint\n\nselect 1;--> statement-breakpoint\n"
+        "-- why\nselect\n\tfrob\nfrom t",
+        6,
+        "42703",
+    ),
+    "windows": ("create table half ();\r\nselect 1;\r\nfrobnicate\r\n", 3, "42601"),
+    "its data": ("create table half ();\n--> statement-breakpoint\n\nselect 1 / 0", 4, "22012"),
+    "its data, one of several": ("create table half (); select 1 / 0", None, "22012"),
+    "within a body": (
+        "create table half ();--> statement-breakpoint\ndo $$ begin\n\nexecute 'select\nfrob';"
+        " end $$",
+        2,
+        "42703",
+    ),
+    "a quote is not closed": ("create table half (); select 'oops", 1, "42601"),
+    "a dollar quote is not closed": ("create table half (); do $$ begin null;", 1, "42601"),
+    "a bracket is not closed": ("create table half ();\nselect (1", 2, "42601"),
+    "a comment is not closed": ("create table half ();\n/* oops", 2, "42601"),
+    "a byte order mark": ("\ufeffcreate table half ()", 1, "42601"),
+    "a command of psql's": ("create table half ();\n\\echo x", 2, "42601"),
+    "a variable of psql's": ("create table half ();\nselect :DBNAME", 2, "42601"),
+}
+
+
+@pytest.mark.parametrize(("sql", "line", "state"), UNRULY.values(), ids=UNRULY)
+def test_a_file_that_fails_is_rolled_back_alone_and_named(
+    postgres: Postgres, sql: str, line: int | None, state: str
+) -> None:
+    bad = migration("0001_bad", 2, sql)
+    error = failing(postgres, T, bad, LAST)
+    now = error.now
+    assert (now.file, now.line, now.state) == ("0001_bad.sql", line, state)
+    assert now.rolled_back is True
+    assert (now.applied, now.left) == (("0000_t",), ("0001_bad", "0009_last"))
+    assert now.as_before is False
+    assert [(one.migration.name, one.outcome) for one in now.results] == [
+        ("0000_t", Outcome.APPLIED),
+        ("0001_bad", Outcome.FAILED),
+    ]
+    where = f" at line {line}" if line else ""
+    assert error.reason.startswith(f"0001_bad.sql failed{where} and was rolled back: ")
+    assert f"({state})" in error.reason
+    assert "Applied: 0000_t. Not applied: 0001_bad, 0009_last." in error.state
+    assert tables(postgres) == ["t"]
+    assert names(postgres) == [T.hash]
+
+
+def test_the_first_file_leaves_the_schema_as_before(postgres: Postgres) -> None:
+    error = failing(postgres, migration("0000_bad", 1, "create table half (); frob"))
+    assert error.now.as_before is True
+    assert "Applied: none. Not applied: 0000_bad." in error.state
+    assert "The schema is as before." in error.state
+
+
+def test_no_right_to_begin(postgres: Postgres) -> None:
+    """Nothing was begun, and no file is to blame."""
+    asked(
+        postgres,
+        "drop role if exists poor; create role poor login;"
+        "revoke create on database shop from public; create schema drizzle",
+    )
+
+    @dataclass
+    class Poor:
+        """The same server, asked as somebody who may do little."""
+
+        host: Host
+
+        def psql(self, sql: str, *, timeout: float, doing: str) -> str:
+            return postgres.psql(
+                f"set session authorization poor;\n{_kept(sql)}", timeout=timeout, doing=doing
+            )
+
+    def _kept(sql: str) -> str:
+        return sql.replace("reset session authorization;\n", "")
+
+    error = failing(Poor(postgres.host), T)
+    assert "the migrations could not be begun: permission denied" in error.reason
+    assert (error.now.file, error.now.state, error.now.as_before) == ("", "42501", True)
+    assert error.now.left == ("0000_t",)
+
+
+# --- time ----------------------------------------------------------------------------------------
+
+
+def test_a_statement_may_take_no_longer_than_it_may(postgres: Postgres) -> None:
+    began = time.monotonic()
+    slow = migration("0001_slow", 2, "select 1;\n--> statement-breakpoint\nselect pg_sleep(30)")
+    error = failing(postgres, T, slow, statement=0.5, attempts=5)
+    assert time.monotonic() - began < 10
+    assert (error.now.file, error.now.line, error.now.state) == ("0001_slow.sql", 3, "57014")
+    assert error.now.results[-1].attempts == 1
+    assert "database.statement_timeout" in error.mend
+    assert names(postgres) == [T.hash]
+
+
+def test_a_lock_that_is_not_had_names_who_holds_it(postgres: Postgres) -> None:
+    apply(postgres, T)
+    pauses: list[float] = []
+    said: list[str] = []
+    late = migration("0001_late", 2, "select 1;\nalter table t add x int")
+    with holding(postgres, "lock table t in access share mode"):
+        (pid,) = asked(
+            postgres, "select pid from pg_stat_activity where application_name = 'nightly'"
+        )
+        applier = Applier(
+            postgres,
+            Limits(1, 60, attempts=3),
+            sleep=pauses.append,
+            chance=lambda low, high: (low + high) / 2,
+            say=said.append,
+        )
+        with pytest.raises(MigrationFailed) as caught:
+            applier.apply([late, LAST], form=Format.V0)
+    error = caught.value
+    assert error.reason.startswith(
+        "0001_late.sql failed and was rolled back, the last of 3 attempts: "
+    )
+    assert (error.now.state, error.now.as_before) == ("55P03", True)
+    (blocker,) = error.now.blockers
+    assert (blocker.pid, blocker.application) == (int(pid), "nightly")
+    assert (blocker.client, blocker.user) == ("127.0.0.1", "shop")
+    assert blocker.state == "active"
+    assert blocker.query_start[:3] == "202"
+    assert blocker.transaction_start[:3] == "202"
+    assert f"It waited for pid {pid}, nightly (user shop, from 127.0.0.1" in error.state
+    assert f"SELECT pg_terminate_backend({pid});" in error.mend
+    assert [(one.outcome, one.attempts) for one in error.now.results] == [(Outcome.FAILED, 3)]
+    assert pauses == [0.75, 1.5]
+    assert len(said) == 2
+    assert said[0].startswith("0001_late.sql: canceling statement due to lock timeout; pid ")
+    assert said[0].endswith("; attempt 2 of 3 in 0.8 s")
+    assert tables(postgres) == ["t"]
+
+
+def test_a_lock_that_comes_free_is_had_at_the_next_attempt(postgres: Postgres) -> None:
+    apply(postgres, T)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(holding(postgres, "lock table t in access share mode"))
+        late = migration("0001_late", 2, "alter table t add x int")
+        early = migration("0001_early", 2, "create table early ()")
+        applier = Applier(postgres, Limits(1, 60), sleep=lambda _s: stack.close())
+        results = applier.apply([early, late, LAST], form=Format.V0)
+    assert [(one.migration.name, one.outcome, one.attempts) for one in results] == [
+        ("0001_early", Outcome.APPLIED, 1),
+        ("0001_late", Outcome.APPLIED, 2),
+        ("0009_last", Outcome.APPLIED, 1),
+    ]
+    assert [[one.application for one in done.blockers] for done in results] == [[], ["nightly"], []]
+    assert names(postgres) == [T.hash, early.hash, late.hash, LAST.hash]
+
+
+def test_a_deadlock_is_tried_again(postgres: Postgres) -> None:
+    apply(postgres, T, migration("0001_u", 2, "create table u ()"))
+    # Ours takes t, then u; the other has u, and wants t as soon as ours waits for u.
+    waiting = (
+        "do $$ begin while not exists (select from pg_stat_activity where wait_event_type = 'Lock'"
+        " and application_name = 'headway-migrate') loop perform pg_sleep(0.05);"
+        " perform pg_stat_clear_snapshot(); end loop; end $$"
+    )
+    other = f"begin; set deadlock_timeout = '1min'; lock table u; {waiting}; lock table t; commit"
+    mine = migration(
+        "0002",
+        3,
+        "set deadlock_timeout = '100ms';lock table t;--> statement-breakpoint\n"
+        "alter table u add x int",
+    )
+    with ThreadPoolExecutor(1) as pool:
+        session = pool.submit(asked, postgres, other)
+        until(
+            postgres,
+            "select count(*) from pg_locks where relation = 'u'::regclass"
+            " and mode = 'AccessExclusiveLock'",
+        )
+        done = apply(postgres, mine, lock=20, attempts=3)
+        session.result(30)
+    assert [(one.outcome, one.attempts) for one in done] == [(Outcome.APPLIED, 2)]
+
+
+def test_another_migrator_is_waited_for_only_so_long(postgres: Postgres) -> None:
+    with holding(postgres, f"select pg_advisory_lock({LOCK})", "headway-migrate"):
+        began = time.monotonic()
+        error = failing(postgres, T, turn=0.5, attempts=5)
+        assert time.monotonic() - began < 10
+    assert error.reason == "another migrator is at work, and was waited for 0.5 s"
+    (holder,) = error.now.blockers
+    assert (holder.application, holder.client) == ("headway-migrate", "127.0.0.1")
+    assert error.now.as_before is True
+    assert error.now.results == ()
+    assert f"It waited for pid {holder.pid}, headway-migrate" in error.state
+    assert recorded(postgres).rows == ()
+
+
+# --- outside of a transaction --------------------------------------------------------------------
+
+
+def test_an_index_that_a_failure_leaves_is_named(postgres: Postgres) -> None:
+    apply(postgres, T)
+    index = migration("0001_index", 2, 'CREATE UNIQUE INDEX CONCURRENTLY "t_A" ON "t" ("a")')
+    error = failing(postgres, index, LAST)
+    now = error.now
+    assert (now.file, now.line, now.state) == ("0001_index.sql", 1, "23505")
+    assert now.rolled_back is False
+    assert now.invalid == ('public."t_A"',)
+    assert now.drops == ['DROP INDEX CONCURRENTLY public."t_A";']
+    assert "0001_index.sql failed at line 1 outside of a transaction: " in error.reason
+    assert 'It left an index that is not valid: public."t_A".' in error.state
+    assert 'Type: DROP INDEX CONCURRENTLY public."t_A";' in error.mend
+    assert names(postgres) == [T.hash]
+    # IF NOT EXISTS would pass it over, and the rows would say that there is an index.
+    again = migration("0001_index", 2, f"{index.sql.replace('LY ', 'LY IF NOT EXISTS ')}")
+    error = failing(postgres, again)
+    assert error.now.invalid == ('public."t_A"',)
+    assert 'names an index that is not valid: public."t_A" (55000)' in error.reason
+    assert names(postgres) == [T.hash]
+    # As it says.
+    asked(postgres, "delete from t where id = 2")
+    asked(postgres, error.now.drops[0])
+    apply(postgres, again, LAST)
+    assert asked(
+        postgres, "select indisvalid from pg_index where indisunique and indrelid = 't'::regclass"
+    ) == ["t"]
+    assert names(postgres) == [T.hash, again.hash, LAST.hash]
+
+
+def test_an_invalid_index_of_others_is_not_ours(postgres: Postgres) -> None:
+    apply(postgres, T)
+    with pytest.raises(HostError):
+        asked(postgres, "create unique index concurrently theirs on t (a)")
+    other = migration("0001", 2, "create index concurrently ours on t (id);vacuum nowhere")
+    error = failing(postgres, other)
+    assert error.now.invalid == ()
+    assert (error.now.rolled_back, error.now.line) == (False, 1)
+    assert "a part of it may be applied" in error.state
+    assert "take back what 0001.sql has done" in error.mend
+
+
+def test_nothing_is_left_by_what_failed_before_anything_was_done(postgres: Postgres) -> None:
+    error = failing(postgres, migration("0000", 1, "create index concurrently i on nowhere (a)"))
+    assert (error.now.state, error.now.rolled_back, error.now.as_before) == ("42P01", True, True)
+
+
+OWN = {
+    "before its commit": ("begin;{0}create table half ();{0}frob;{0}commit", True, []),
+    "behind its commit": ("begin;{0}create table half ();{0}commit;{0}frob", False, ["half"]),
+}
+
+
+@pytest.mark.parametrize(("sql", "rolled_back", "left"), OWN.values(), ids=OWN)
+def test_a_file_with_its_own_transaction(
+    postgres: Postgres, sql: str, rolled_back: bool, left: list[str]
+) -> None:
+    one = migration("0000", 1, sql.format("--> statement-breakpoint\n"))
+    error = failing(postgres, one, LAST)
+    assert (error.now.rolled_back, error.now.as_before) == (rolled_back, rolled_back)
+    assert not error.now.results[0].transactional
+    assert tables(postgres) == left
+    assert names(postgres) == []
+
+
+def test_what_is_not_transactional_is_not_tried_again(postgres: Postgres) -> None:
+    apply(postgres, T)
+    with holding(postgres, "lock table t"):
+        one = migration("0001", 2, "set lock_timeout = '1s'; vacuum t")
+        error = failing(postgres, one, attempts=5)
+    assert error.now.state == "55P03"
+    assert error.now.results[0].attempts == 1
+    assert [one.application for one in error.now.blockers] == ["nightly"]
+
+
+def test_concurrently_waits_as_long_as_it_may_take(postgres: Postgres) -> None:
+    """Nobody queues behind it; were it to give up, it would leave an invalid index."""
+    apply(postgres, T)
+    index = migration("0001", 2, "create index concurrently i on t (a)")
+    with ThreadPoolExecutor(1) as pool, contextlib.ExitStack() as stack:
+        stack.enter_context(holding(postgres, "insert into t values (3, 3)"))
+        run = pool.submit(apply, postgres, index, lock=0.5)
+        time.sleep(2)
+        assert not run.done()
+        stack.close()
+        (done,) = run.result(30)
+    assert done.outcome is Outcome.APPLIED
+
+
+# --- a connection that goes away -----------------------------------------------------------------
+
+
+@dataclass
+class Losing:
+    """A server whose way is lost: `lose` is told each call, and may raise in its place."""
+
+    server: Postgres
+    lose: Callable[[int, Callable[[], str]], str]
+    calls: Iterator[int] = field(default_factory=itertools.count)
+
+    @property
+    def host(self) -> Host:
+        return self.server.host
+
+    def psql(self, sql: str, *, timeout: float, doing: str) -> str:
+        if "-watch" in sql:
+            return ""
+        call = next(self.calls)
+        return self.lose(call, lambda: self.server.psql(sql, timeout=timeout, doing=doing))
+
+
+LOST = OutcomeUnknown("db-1", "the connection was lost")
+SLOW = migration("0001_slow", 2, "create table slow (); select pg_sleep(1.5)")
+
+
+def test_a_lost_connection_that_changed_nothing(postgres: Postgres) -> None:
+    def lose(call: int, ask: Callable[[], str]) -> str:
+        if call == 0:
+            raise LOST
+        return ask()
+
+    error = failing(Losing(postgres, lose), T, LAST)
+    assert error.reason == "0000_t.sql: the connection was lost"
+    assert (error.now.rolled_back, error.now.applied) == (True, ())
+    assert error.now.as_before is True
+
+
+def test_a_lost_connection_to_what_was_done_all_the_same(postgres: Postgres) -> None:
+    def lose(call: int, ask: Callable[[], str]) -> str:
+        printed = ask()
+        if call == 0:
+            raise LOST
+        return printed
+
+    results = apply(Losing(postgres, lose), T, LAST)
+    assert [one.outcome for one in results] == [Outcome.APPLIED, Outcome.APPLIED]
+    assert names(postgres) == [T.hash, LAST.hash]
+
+
+def test_a_lost_connection_to_what_is_still_going_on(postgres: Postgres) -> None:
+    """It is waited for: what is true is not known before it has ended."""
+    with ThreadPoolExecutor(1) as pool:
+
+        def lose(call: int, ask: Callable[[], str]) -> str:
+            if call == 0:
+                pool.submit(ask)
+                until(postgres, SLEEPING)
+                raise LOST
+            return ask()
+
+        results = apply(Losing(postgres, lose), T, SLOW)
+    assert [one.outcome for one in results] == [Outcome.APPLIED, Outcome.APPLIED]
+    assert names(postgres) == [T.hash, SLOW.hash]
+
+
+def test_a_lost_connection_to_what_does_not_end(postgres: Postgres) -> None:
+    with ThreadPoolExecutor(1) as pool:
+
+        def lose(call: int, ask: Callable[[], str]) -> str:
+            if call == 0:
+                pool.submit(ask)
+                until(postgres, SLEEPING)
+                raise LOST
+            return ask()
+
+        error = failing(Losing(postgres, lose), T, SLOW, turn=0.3)
+    assert (error.now.applied, error.now.rolled_back, error.now.as_before) == (None, None, None)
+    (holder,) = error.now.blockers
+    assert holder.application == "headway-migrate"
+    assert "What is applied is not known" in error.state
+
+
+def test_a_database_that_is_gone_for_good(postgres: Postgres) -> None:
+    pauses: list[float] = []
+
+    def lose(_call: int, _ask: Callable[[], str]) -> str:
+        raise LOST
+
+    applier = Applier(Losing(postgres, lose), Limits(5, 60), sleep=pauses.append)
+    with pytest.raises(MigrationFailed) as caught:
+        applier.apply([T, LAST], form=Format.V0)
+    assert caught.value.now.as_before is None
+    assert "the database cannot be asked" in caught.value.state
+    assert sum(pauses) > 10
+
+
+def test_nothing_was_sent(postgres: Postgres) -> None:
+    def lose(_call: int, _ask: Callable[[], str]) -> str:
+        raise Unreachable("db-1", "no route")
+
+    server = Losing(postgres, lose)
+    error = failing(server, T)
+    assert (error.reason, error.now.as_before) == ("no route", True)
+    assert next(server.calls) == 1
+
+
+def test_a_container_that_does_not_run(postgres: Postgres) -> None:
+    error = failing(type(postgres)(postgres.host, postgres.project, "elsewhere"), T)
+    assert "elsewhere does not run here" in error.state
+    assert error.now.as_before is True
+
+
+BETWEEN = {
+    "in a transaction": (SLOW, True, ("0000_t",), ["t"]),
+    "outside of one": (
+        migration("0001", 2, "vacuum t; create table part (); select pg_sleep(20); vacuum"),
+        None,
+        ("0000_t",),
+        ["part", "t"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("one", "rolled_back", "applied", "left"), BETWEEN.values(), ids=BETWEEN)
+def test_a_server_that_ends_the_session(
+    postgres: Postgres,
+    one: Migration,
+    rolled_back: bool | None,
+    applied: tuple[str, ...],
+    left: list[str],
+) -> None:
+    ended = threading.Thread(
+        target=lambda: [
+            until(postgres, SLEEPING),
+            asked(postgres, f"select pg_terminate_backend(pid) {OURS}"),
+        ]
+    )
+    ended.start()
+    error = failing(postgres, T, one, LAST)
+    ended.join()
+    assert error.now.file == f"{one.name}.sql"
+    assert (error.now.state, error.now.rolled_back) == ("57P01", rolled_back)
+    assert error.now.applied == applied
+    assert tables(postgres) == left
+    assert names(postgres) == [T.hash]
