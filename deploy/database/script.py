@@ -128,29 +128,37 @@ CREATE TABLE IF NOT EXISTS {table} (
 
 
 def _lift(table: Table, form: Format, names: Mapping[int, str]) -> str:
-    """As Drizzle 1 lifts a table of Drizzle 0.x, in `up-migrations/pg.ts`."""
-    if form is not Format.V1:
-        return ""
+    """As Drizzle 1 lifts a table of Drizzle 0.x, in `up-migrations/pg.ts`.
+
+    The other way round nothing is done: Drizzle 1 would run again what a row without a name stands
+    for.
+    """
+    column = f"""select from pg_attribute where attrelid = to_regclass({literal(str(table))})
+  and attname = 'name' and not attisdropped"""
+    if form is Format.V0:
+        return _stop_if(column, "the table of migrations is Drizzle 1's, and the folder is older")
     values = ", ".join(f"({number}, {literal(name)})" for number, name in names.items())
     update = f"""update {table} as t set name = v.name, applied_at = null
   from (values {values}) as v (id, name) where t.id = v.id;
 """  # noqa: S608 - numbers and quoted names
-    return f"""select exists (select from pg_attribute
-  where attrelid = to_regclass({literal(str(table))}) and attname = 'name' and not attisdropped)
-  as lifted \\gset
+    nameless = f"select from {table} where name is null"
+    return f"""select exists ({column}) as lifted \\gset
 \\if :lifted
 \\else
 begin;
 alter table {table} add column if not exists name text;
 alter table {table} add column if not exists applied_at timestamp with time zone default now();
-{update if names else ""}do $$ begin
-  if exists (select from {table} where name is null) then
-    raise exception 'the table of migrations has a row that belongs to none in the image';
-  end if;
-end $$;
-commit;
+{update if names else ""}{_stop_if(nameless, "a row belongs to no migration of the image")}commit;
 \\endif
-"""  # noqa: S608 - as above
+"""
+
+
+def _stop_if(query: str, message: str) -> str:
+    """End the session with `message` if `query` finds a row."""
+    body = f"""begin
+  if exists ({query}) then raise exception using message = {literal(message)}; end if;
+end"""
+    return f"do {dollar_quoted(body)};\n"
 
 
 def _file(number: int, job: Job, table: Table, form: Format, limits: Limits) -> str:
@@ -200,15 +208,15 @@ INVALID = f"""select coalesce(json_agg(format('%I.%I', n.nspname, c.relname))::t
 
 def _no_invalid(sql: str) -> str:
     """An index that an earlier failure left would satisfy IF NOT EXISTS, and enforce nothing."""
-    return f"""do $$ declare found text; begin
+    body = f"""declare found text; begin
   select string_agg(format('%I.%I', n.nspname, c.relname), ', ') into found
   {_INVALID} and position(lower(c.relname) in lower({dollar_quoted(sql)})) > 0;
   if found is not null then
     raise exception using errcode = 'object_not_in_prerequisite_state',
       message = 'the file names an index that is not valid: ' || found;
   end if;
-end $$;
-"""
+end"""
+    return f"do {dollar_quoted(body)};\n"
 
 
 def dollar_quoted(text: str) -> str:
