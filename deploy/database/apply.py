@@ -6,7 +6,6 @@ allows one. How a session ended is read from what it said; what is applied is re
 
 from __future__ import annotations
 
-import json
 import random
 import secrets
 import time
@@ -24,9 +23,10 @@ from deploy.database.failure import (
     Outcome,
 )
 from deploy.database.folder import Format, Migration
-from deploy.database.recorded import Recorded, Table, parse, question
+from deploy.database.inquiry import invalid_indexes, recorded_at_rest
+from deploy.database.recorded import Table
 from deploy.database.report import LOST, Report, line_in_file
-from deploy.database.script import INVALID, Job, Limits, script, turn
+from deploy.database.script import Job, Limits, script
 from deploy.database.transaction import way
 from deploy.database.watcher import Watcher
 from deploy.errors import CommandFailed, HostError, Unreachable
@@ -41,8 +41,6 @@ _PSQL_STOPPED = 3
 """psql's exit code for a statement that failed; with any other the session itself did."""
 _LONGEST_PAUSE = 16.0
 """Seconds between two attempts: others' transactions are to have ended, and nobody to wait long."""
-_ASKED_AGAIN = (0.0, 1.0, 2.0, 4.0, 8.0)
-"""Seconds before each time that a database which went away is asked what it has."""
 
 
 @dataclass
@@ -134,6 +132,8 @@ class _Run:
         self._take(report)
         if report.holder:
             raise self._busy(report.holder)
+        if error is None and self.left:
+            error = HostError(self.applier.server.host.name, "psql ended before all was done")
         if error:
             spent = time.monotonic() - began - sum(report.done.values())
             self._after(error, report, watcher.seen, spent)
@@ -233,15 +233,10 @@ class _Run:
 
     def _invalid(self, job: Job, report: Report) -> tuple[str, ...]:
         """The invalid indexes that are new, or that the file itself names."""
-        try:
-            doing = "the indexes could not be looked at"
-            printed = self.applier.server.psql(f"{INVALID};\n", timeout=30, doing=doing)
-        except HostError:
-            return ()
         text = job.migration.sql.lower()
         return tuple(
             name
-            for name in json.loads(printed)
+            for name in invalid_indexes(self.applier.server)
             if name not in report.invalid or name.partition(".")[2].strip('"').lower() in text
         )
 
@@ -250,45 +245,27 @@ class _Run:
         nothing = isinstance(error, CommandFailed) and report.begun is None
         if isinstance(error, Unreachable) or nothing:
             raise self._gone(error, self._now(None, state=report.error.state))
-        found, holder = self._ask()
-        if found is None:
-            job = self.left[0]
-            now = self._now(job, state=report.error.state, rolled_back=None)
-            blocked = (holder,) if holder else ()
-            raise self._gone(error, replace(now, applied=None, blockers=blocked))
+        found, holder = recorded_at_rest(
+            self.applier.server, self.applier.table, self.applier.limits.turn, self.applier.sleep
+        )
         named = self.form is Format.V1
-        rows = {row.name if named else (row.hash, row.when) for row in found.rows}
+        rows = {row.name if named else (row.hash, row.when) for row in found.rows} if found else ()
         while self.left:
             one = self.left[0].migration
             if (one.name if named else (one.hash, one.when)) not in rows:
                 break
             self._note(self.left[0], Outcome.APPLIED, spent)
-        if self.left:
-            job = self.left[0]
-            sure = True if job.way.transactional else None
-            raise self._gone(error, self._now(job, state=report.error.state, rolled_back=sure))
-        self.applier.say("the connection was lost, and the database has it all")
+        if not self.left:
+            self.applier.say("the connection was lost, and the database has it all")
+            return
+        job = self.left[0]
+        sure = True if found and job.way.transactional else None
+        now = self._now(job, state=report.error.state, rolled_back=sure)
+        if not found:
+            now = replace(now, applied=None, blockers=(holder,) if holder else ())
+        self._note(job, Outcome.FAILED, spent)
+        raise self._gone(error, replace(now, results=tuple(self.results)))
 
     def _gone(self, error: HostError, now: Aftermath) -> MigrationFailed:
         name = f"{now.file}: " if now.file else ""
         return MigrationFailed(error.host, f"{name}{error.reason}", now=now, said=error.state)
-
-    def _ask(self) -> tuple[Recorded | None, Blocker | None]:
-        """Ask what is applied, once no session of ours is at it any more."""
-        server = self.applier.server
-        text = f"\\o /dev/null\n{turn(self.applier.limits.turn)}\\o\n{question(self.applier.table)}"
-        for pause in _ASKED_AGAIN:
-            self.applier.sleep(pause)
-            try:
-                printed = server.psql(
-                    text,
-                    timeout=_SPARE + self.applier.limits.turn,
-                    doing="the database could not be asked what it has",
-                )
-            except HostError:
-                continue
-            report = reports.read(printed)
-            if report.holder:
-                return None, report.holder
-            return parse(server.host.name, printed.splitlines()), None
-        return None, None

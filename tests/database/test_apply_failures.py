@@ -223,7 +223,7 @@ def test_a_lock_that_comes_free_is_had_at_the_next_attempt(postgres: Postgres) -
         stack.enter_context(holding(postgres, "lock table t in access share mode"))
         late = migration("0001_late", 2, "alter table t add x int")
         early = migration("0001_early", 2, "create table early ()")
-        applier = Applier(postgres, Limits(1, 60), sleep=lambda _s: stack.close())
+        applier = Applier(postgres, Limits(2, 60), sleep=lambda _s: stack.close())
         results = applier.apply([early, late, LAST], form=Format.V0)
     assert [(one.migration.name, one.outcome, one.attempts) for one in results] == [
         ("0001_early", Outcome.APPLIED, 1),
@@ -345,7 +345,7 @@ def test_a_file_with_its_own_transaction(
 def test_what_is_not_transactional_is_not_tried_again(postgres: Postgres) -> None:
     apply(postgres, T)
     with holding(postgres, "lock table t"):
-        one = migration("0001", 2, "set lock_timeout = '1s'; vacuum t")
+        one = migration("0001", 2, "set lock_timeout = '4s'; vacuum t")
         error = failing(postgres, one, attempts=5)
     assert error.now.state == "55P03"
     assert error.now.results[0].attempts == 1
@@ -461,6 +461,18 @@ def test_a_database_that_is_gone_for_good(postgres: Postgres) -> None:
     assert caught.value.now.as_before is None
     assert "the database cannot be asked" in caught.value.state
     assert sum(pauses) > 10
+
+
+def test_a_success_of_which_nothing_was_heard(postgres: Postgres) -> None:
+    """Psql says yes and tells nothing: the rows decide."""
+
+    def silent(call: int, ask: Callable[[], str]) -> str:
+        return "" if call == 0 else ask()
+
+    error = failing(Losing(postgres, silent), T, LAST)
+    assert error.reason == "0000_t.sql: psql ended before all was done"
+    assert error.now.as_before is True
+    assert [one.outcome for one in error.now.results] == [Outcome.FAILED]
 
 
 def test_nothing_was_sent(postgres: Postgres) -> None:
