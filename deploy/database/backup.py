@@ -183,7 +183,7 @@ class Backups:
         if not self.command:
             majors = [int(found.facts["major"]), _major(found.client)]
             arrow, words = "backup", ["zstd:3" if min(majors) >= 16 else "1"]
-        report = self._send(scripts, arrow, words, say, "no backup was made")
+        report = self._send(scripts, arrow, words, say, "No backup was made.")
         kept = report.last("kept")
         if kept is None:  # the script says this last, always
             raise NeedsPerson(f"{self.host}: {name} was made, and its manifest did not come")
@@ -204,15 +204,13 @@ class Backups:
                 mend="Its own tool can verify it.",
             )
         try:
-            report = self._send(
-                self.scripts(name=name, lock="backup"), "verify", [], say, "nothing was changed"
-            )
+            report = self._send(self.scripts(name=name, lock="backup"), "verify", [], say, "")
         except Reverted as error:
             if "SHA-256" in error.message or "decoded" in error.message or "read" in error.message:
                 self.record(one, checked={"ok": False, "at": _now(), "why": error.message})
             raise NeedsPerson(
                 error.message,
-                state=f"{error.state}\n{name} cannot be relied on.",
+                state=f"{error.state}\n{name} cannot be relied on.".strip(),
                 mend="Take another one, and look at the disk.",
             ) from None
         seconds = float((report.last("verified") or {}).get("seconds", 0))
@@ -246,7 +244,7 @@ class Backups:
         changed = one.with_(**more)
         scripts = self.scripts(name=one.name)
         text = changed.to_json().encode() + b"\n"
-        self._send(scripts, "record", [], _nobody, "the manifest is as it was", stdin=text)
+        self._send(scripts, "record", [], _nobody, "The manifest is as it was.", stdin=text)
         return changed
 
     def scripts(self, *parts: str, limit: float | None = None, **settings: str) -> Arrows:
@@ -270,7 +268,19 @@ class Backups:
     def send(
         self, scripts: Arrows, arrow: str, words: Sequence[str], say: Say, state: str
     ) -> Report:
-        """Do one of the parts, under the lock of backups and on record."""
+        """Do one of the parts, under the lock of backups and on record.
+
+        Args:
+            scripts: of `scripts`.
+            arrow: the function of the shell.
+            words: its arguments.
+            say: told what it says.
+            state: what things are like if it fails, as a sentence.
+
+        Raises:
+            Reverted: it failed.
+            HostError: nothing is known of how it ended.
+        """
         return self._send(scripts, arrow, words, say, state)
 
     def _send(
@@ -293,9 +303,7 @@ class Backups:
                 say=say,
             )
         except ArrowFailed as error:
-            text = "\n".join(
-                part for part in (error.detail, f"{state[:1].upper()}{state[1:]}.") if part
-            )
+            text = f"{error.detail}\n{state}".strip()
             raise Reverted(f"{self.host}: {error.reason}", state=text) from None
 
     def _room(self, found: Shelf) -> None:

@@ -7,6 +7,7 @@ for the day when the host is gone.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shlex
@@ -80,7 +81,7 @@ class Copies:
             return
         name = f"{one.name}.dump.age"
         scripts = self.backups.scripts("copies", name=one.name)
-        state = f"{one.name} is on {self.backups.host}, and was not copied"
+        state = f"{one.name} is on {self.backups.host}, and was not copied."
         try:
             report = self.backups.send(scripts, "encrypted", [self.key], say, state)
             said = report.last("encrypted") or {}
@@ -127,14 +128,14 @@ class Copies:
             partial.replace(place / file.name)
             (place / f"{one.name}.json").write_text(one.to_json() + "\n", encoding="utf-8")
         except OSError as error:
-            partial.unlink(missing_ok=True)
+            _gone(partial)
             raise Reverted(
                 f"the copy to {place} on this machine failed: {error.strerror or error}",
                 state=f"{one.name} is on {self.backups.host}, and was not copied.",
                 mend="Mend the folder, or database.backup.copy_to.",
             ) from None
         except BaseException:
-            partial.unlink(missing_ok=True)
+            _gone(partial)
             raise
         return str(place / file.name)
 
@@ -169,7 +170,7 @@ class Copies:
     def _by_command(self, copy: Copy, one: Manifest, file: _File, say: Say) -> str:
         command = str(copy.command).replace("{name}", file.name)
         read_back = (copy.read_back or "").replace("{name}", file.name)
-        state = f"{one.name} is on {self.backups.host}; this copy is not to be relied on"
+        state = f"{one.name} is on {self.backups.host}; this copy is not to be relied on."
         scripts = self.backups.scripts("copies", name=one.name)
         words = [file.name, file.sha256, command, read_back]
         self.backups.send(scripts, "sent", words, say, state)
@@ -201,6 +202,11 @@ class Copies:
             f"{file.sha256[:12]}…",
             state=f"{one.name} is on {self.backups.host}, and was not copied.",
         )
+
+
+def _gone(file: Path) -> None:
+    with contextlib.suppress(OSError):
+        file.unlink()
 
 
 def _program(command: str) -> str:

@@ -86,7 +86,7 @@ class Restore:
             HostError: the host went away: which database has the name has to be looked at.
         """
         one = prospect.manifest
-        state = f"{prospect.database} is as it was"
+        state = f"{prospect.database} is as it was."
         scripts = self.backups.scripts(
             "restore", name=one.name, fresh=prospect.fresh, old=prospect.old
         )
@@ -99,7 +99,7 @@ class Restore:
             self.backups.send(scripts, "discard", [beside], say, state)
             raise Reverted(
                 f"what {one.name} restored to is not what was backed up: {'; '.join(wrong)}",
-                state=f"{prospect.database} is as it was.",
+                state=state,
             )
         say(f"looked at: {len(one.tables)} tables, {one.head or 'no migrations'}", False)
         self.backups.send(scripts, "swap", [prospect.database, beside], say, state)

@@ -97,9 +97,10 @@ swapping() {
 # swapped_already: an earlier try whose answer was lost has done it.
 swapped_already() {
 	# shellcheck disable=SC2016 # the variables are the container's
-	printf '%s\n' "select count(*) from pg_database where datname in (:'present', :'old')" |
-		inside 'exec psql -XqAt -v present="$2" -v old="$3" -d "$1"' "$beside" "$1" "$old" \
-			2>/dev/null | grep -qx 2
+	printf '%s\n' "select count(*) filter (where datname in (:'present', :'old')),
+			count(*) filter (where datname = :'fresh') from pg_database" |
+		inside 'exec psql -XqAt -v present="$2" -v fresh="$3" -v old="$4" -d "$1"' \
+			"$beside" "$1" "$fresh" "$old" 2>/dev/null | grep -qx '2|0'
 }
 
 # discard DATABASE: the new database goes again.

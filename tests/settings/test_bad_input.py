@@ -16,6 +16,9 @@ from deploy.settings.loader import read
 
 from .repository import GOOD, loaded, refused
 
+DATABASE = "database:\n  kind: postgres\n  service: db\n  host: web-1\n"
+AGE = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
+
 ADDED = {
     "unknown key": (
         "urll: https://shop.example",
@@ -193,6 +196,76 @@ ADDED = {
     "a folder of nothing": (
         "database: {kind: postgres, folder: /app/drizzle}",
         "8  database: has folder, but no migrations; write migrations: drizzle",
+    ),
+    "a host for nothing": (
+        "database: {kind: postgres, host: web-1}",
+        "8  database: has host, but no service; write service:, or url:",
+    ),
+    "an image for a service": (
+        "database: {kind: postgres, service: db, host: web-1, image: postgres:17}",
+        "8  database: has image, but no url; a service has its programs in its own image",
+    ),
+    "no image of a client": (
+        "database: {kind: postgres, service: db, host: web-1, image: 'postgres:{minor}'}",
+        "8  database.image: is 'postgres:{minor}', expected an image's name such as "
+        "postgres:{major}",
+    ),
+    "a backup of nothing": (
+        "database: {kind: postgres, backup: {required: true}}",
+        "8  database: has backup, but no way to the database; write service: and host:",
+    ),
+    "a backup of too few": (
+        f"{DATABASE}  backup: {{keep: 1}}",
+        "12  database.backup.keep: is 1, expected 2 or more",
+    ),
+    "a word for required": (
+        f"{DATABASE}  backup: {{required: production}}",
+        "12  database.backup.required: is 'production', expected true or false",
+    ),
+    "a copy to nowhere": (
+        f"{DATABASE}  backup:\n    copy_to:\n      - {{to: locl, folder: x}}",
+        "14  database.backup.copy_to[0].to: is 'locl', expected local, host or command; "
+        "did you mean local?",
+    ),
+    "a copy without its folder": (
+        f"{DATABASE}  backup:\n    copy_to:\n      - {{to: local}}",
+        "14  database.backup.copy_to[0]: goes to local, but has no folder; write folder:",
+    ),
+    "a copy with too much": (
+        f"{DATABASE}  backup:\n    copy_to:\n      - {{to: local, folder: x, command: y}}",
+        "14  database.backup.copy_to[0]: goes to local, which takes no command; "
+        "leave one of them out",
+    ),
+    "a copy to no host": (
+        f"{DATABASE}  backup:\n    copy_to:\n      - {{to: host, host: web-3, folder: /x}}",
+        "14  database.backup.copy_to[0].host: there is no host 'web-3'; the hosts are web-1, web-2",
+    ),
+    "a copy to where it is": (
+        f"{DATABASE}  backup:\n    copy_to:\n      - {{to: host, host: web-1, folder: /x}}",
+        "14  database.backup.copy_to[0].host: is the host of the database itself; "
+        "a copy is for when that is gone",
+    ),
+    "a copy to a folder that is nowhere": (
+        f"{DATABASE}  backup:\n    copy_to:\n      - {{to: host, host: web-2, folder: x}}",
+        "14  database.backup.copy_to[0]: is 'x', expected an absolute folder on web-2",
+    ),
+    "no key of age": (
+        f"{DATABASE}  backup: {{copy_to: [{{to: local, folder: x}}], encrypt_to: AGE-SECRET-KEY-1}}",
+        "12  database.backup.encrypt_to: is 'AGE-SECRET-KEY-1', expected an age public key: age1 "
+        "and 58 characters",
+    ),
+    "encrypted for nobody": (
+        f"{DATABASE}  backup: {{encrypt_to: {AGE}}}",
+        "12  database.backup: has encrypt_to, but no copy_to; only what leaves the host is "
+        "encrypted",
+    ),
+    "verified by nothing": (
+        f"{DATABASE}  backup: {{verify: pgbackrest check}}",
+        "12  database.backup: has verify, but no command; a dump is verified by itself",
+    ),
+    "a command and copies": (
+        f"{DATABASE}  backup: {{command: x, copy_to: [{{to: local, folder: x}}]}}",
+        "12  database.backup: has command and copy_to; let your command make the copies",
     ),
     "a key for a later day": (
         "smoke: smoke.yaml",

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from deploy.settings import Environment, Gateway, HostEntry, Proxy, Service, VersionProbe
+from deploy.settings import Environment, Gateway, HostEntry, Proxy, Service, VersionProbe, load
 
-from .repository import GOOD, loaded
+from .repository import GOOD, loaded, write
 
 
 def test_the_least_that_can_be_written(tmp_path: Path) -> None:
@@ -168,3 +168,30 @@ def test_an_environment_can_be_made_by_hand() -> None:
     )
     assert environment.path == "/srv/shop"
     assert environment.image_of("web") == "acme/shop"
+
+
+REQUIRED = {
+    "production asks for it": ("production", "", True),
+    "no other does": ("staging", "", False),
+    "production that does not": ("production", "backup: {required: false}", False),
+    "another that does": ("staging", "backup: {required: true}", True),
+}
+
+
+@pytest.mark.parametrize(("name", "backup", "required"), REQUIRED.values(), ids=REQUIRED)
+def test_who_needs_a_backup(tmp_path: Path, name: str, backup: str, required: bool) -> None:
+    database = f"database:\n  kind: postgres\n  service: db\n  host: web-1\n  {backup}\n"
+    write(tmp_path, f"{GOOD}{database}", name)
+    assert load(tmp_path, name, {}).backup_required is required
+
+
+def test_without_a_database_nobody_needs_one(tmp_path: Path) -> None:
+    assert loaded(tmp_path, GOOD).backup_required is False
+
+
+def test_a_url_needs_no_host(tmp_path: Path) -> None:
+    text = f"{GOOD}database: {{kind: postgres, url: DATABASE_URL, migrations: drizzle}}\n"
+    environment = loaded(tmp_path, text, {"DATABASE_URL": "postgres://a@h/x"})
+    assert environment.database
+    assert environment.database.host is None
+    assert environment.database.image == "postgres:{major}"

@@ -20,7 +20,19 @@ from .repository import ROOT, Repository
 if TYPE_CHECKING:
     from invoke.context import Context
 
-EVERY = ("check", "deploy", "exec", "history", "logs", "migrate", "plan", "rollback", "status")
+EVERY = (
+    "backup",
+    "check",
+    "deploy",
+    "exec",
+    "history",
+    "logs",
+    "migrate",
+    "plan",
+    "restore",
+    "rollback",
+    "status",
+)
 """The verbs of the design that there are."""
 
 
