@@ -93,7 +93,7 @@ class Manifest:
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        """What the database was when it was made: see `deploy.database.backup.FACTS`."""
+        """What the database was when it was made: see `deploy.database.shelf.FACTS`."""
         found: Mapping[str, Any] = self.body["facts"]
         return found
 

@@ -187,9 +187,17 @@ ClientImage = Annotated[
     ),
 ]
 """An image's name; `{major}` stands for a version."""
-AgeKey = Annotated[
-    str, _matching(r"age1[02-9ac-hj-np-z]{58}", "an age public key: age1 and 58 characters")
-]
+
+
+def _age_key(text: str) -> str:
+    """The text is not shown: it may be the private one."""
+    if not re.fullmatch(r"age1[02-9ac-hj-np-z]{58}", text):
+        mend = "the private one is for whoever reads the copies, and does not belong here"
+        raise wrong("is no public key of age (age1 and 58 characters)", mend)
+    return text
+
+
+AgeKey = Annotated[str, AfterValidator(_age_key)]
 ShellCommand = Annotated[
     str, _matching(r"[^\x00-\x08\x0b-\x1f\x7f]*\S[^\x00-\x08\x0b-\x1f\x7f]*", "a shell command")
 ]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deploy.tasks.edge import Verb, guarded, situation
+from deploy.tasks.edge import Body, Verb, guarded, situation
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from invoke.context import Context
     from invoke.parser.argument import Argument
 
-    from deploy.database.backup import Shelf
     from deploy.database.manifest import Manifest
+    from deploy.database.shelf import Shelf
     from deploy.situation import Situation
 
 ACTIONS = ("create", "list", "verify")
@@ -28,24 +28,47 @@ class Worded(Verb):
     """A task whose words may be left out, which Invoke's own positional arguments may not.
 
     So an argument is a positional one only if something was typed for it: `inv backup.staging` has
-    no word, `inv backup.staging verify NAME` has two.
+    no word, `inv backup.staging verify NAME` has two. `words` are the arguments' names, in order.
     """
 
+    words: Sequence[str] = ()
     typed: Sequence[str] = ()
 
     def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
         """Invoke's arguments of this task, those positional that have a word."""
         found: list[Argument] = super().get_arguments(ignore_unknown_help=ignore_unknown_help)
         for argument in found:
-            if argument.name in {"action", "name"}:
-                place = ("action", "name").index(argument.name)
-                argument.positional = len(self.typed) > place
-                argument.default = None if argument.positional else argument.default
+            if argument.name in self.words[: len(self.typed)]:
+                argument.positional = True
+                argument.default = None
         return found
 
 
+def worded(
+    function: Body, name: str, doc: str, help: Mapping[str, str], words: Mapping[str, int]
+) -> Worded:
+    """Make a function a guarded task with words that may be left out.
+
+    Args:
+        function: of Invoke's context and the arguments, which have defaults.
+        name: the environment.
+        doc: what `--list` and `--help` say.
+        help: argument → one line; those of words first, in their order.
+        words: the first word → how many words there are then; "" is for any other.
+    """
+    body = guarded(function)
+    body.__doc__ = doc
+    task = Worded(body, name=name, auto_shortflags=False, positional=(), help=dict(help))
+    verb = function.__name__
+    task.words = list(help)[: max(words.values())]
+    typed = words_of(f"{verb}.{name.replace('_', '-')}", sys.argv[1:])
+    typed = typed or words_of(verb, sys.argv[1:])
+    task.typed = typed[: words.get(typed[0], words[""])] if typed else ()
+    return task
+
+
 def words_of(task: str, line: Sequence[str]) -> list[str]:
-    """The words that were typed after a task: one, and for `verify` one more."""
+    """The words that were typed after a task; a flag or another task ends them."""
     line = line[: line.index("--")] if "--" in line else line
     try:
         rest = list(line[line.index(task) + 1 :])
@@ -56,7 +79,7 @@ def words_of(task: str, line: Sequence[str]) -> list[str]:
         if word.startswith("-") or "." in word.removesuffix(".dump"):
             break
         found.append(word)
-    return found[: 2 if found[:1] == ["verify"] else 1]
+    return found
 
 
 def make(root: Path, name: str) -> Verb:
@@ -82,22 +105,17 @@ def make(root: Path, name: str) -> Verb:
         with situation(root, environment) as one:
             {"create": _create, "list": _list, "verify": _verify}[action](one, name, json)
 
-    body = guarded(backup)
-    body.__doc__ = f"Back the database of {name} up (create), or list or verify its backups."
-    task = Worded(
-        body,
-        name=name,
-        auto_shortflags=False,
-        positional=(),
-        help={
+    return worded(
+        backup,
+        name,
+        f"Back the database of {name} up (create), or list or verify its backups.",
+        {
             "action": "create, list (without a word), or verify NAME",
             "name": "a backup's name, for verify",
             "json": "print it as JSON",
         },
+        {"verify": 2, "": 1},
     )
-    typed = words_of(f"backup.{name.replace('_', '-')}", sys.argv[1:])
-    task.typed = typed or words_of("backup", sys.argv[1:])
-    return task
 
 
 def told(text: str, warned: bool) -> None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from invoke.exceptions import Exit
 
-from deploy.tasks.backup import told
-from deploy.tasks.edge import Verb, situation, verb
+from deploy.tasks.backup import told, worded
+from deploy.tasks.edge import Verb, situation
 
 if TYPE_CHECKING:
     from invoke.context import Context
@@ -20,21 +20,19 @@ if TYPE_CHECKING:
 def make(root: Path, name: str) -> Verb:
     """The task for one environment."""
 
-    @verb(
-        name=name,
-        doc=f"Put the database of {name} back to a backup; the present one is kept beside it.",
-        help={
-            "backup": f"its name; inv backup.{name} lists them",
-            "yes": "do not ask; needed where nobody can answer",
-        },
-    )
-    def restore(_c: Context, backup: str, yes: bool = False) -> None:
+    def restore(_c: Context, backup: str = "", yes: bool = False) -> None:
         """Put the database back to a backup."""
         from deploy.database.backup import backups_of
         from deploy.database.restore import Restore
         from deploy.errors import UsageError
         from deploy.views.text import duration
 
+        if not backup:
+            raise UsageError(
+                "restore which backup?",
+                state="Nothing has been changed.",
+                mend=f"inv backup.{name} lists them; then inv restore.{name} NAME",
+            )
         with situation(root, name) as one:
             work = Restore(backups_of(one.environment, one.hosts))
             prospect = work.look(backup.removesuffix(".dump"))
@@ -56,7 +54,16 @@ def make(root: Path, name: str) -> Verb:
             f"drop database {quoted(prospect.old)}"
         )
 
-    return restore
+    return worded(
+        restore,
+        name,
+        f"Put the database of {name} back to a backup; the present one is kept beside it.",
+        {
+            "backup": f"its name; inv backup.{name} lists them",
+            "yes": "do not ask; needed where nobody can answer",
+        },
+        {"": 1},
+    )
 
 
 def quoted(name: str) -> str:

@@ -250,9 +250,9 @@ ADDED = {
         "14  database.backup.copy_to[0]: is 'x', expected an absolute folder on web-2",
     ),
     "no key of age": (
-        f"{DATABASE}  backup: {{copy_to: [{{to: local, folder: x}}], encrypt_to: AGE-SECRET-KEY-1}}",
-        "12  database.backup.encrypt_to: is 'AGE-SECRET-KEY-1', expected an age public key: age1 "
-        "and 58 characters",
+        f"{DATABASE}  backup: {{copy_to: [], encrypt_to: AGE-SECRET-KEY-1}}",
+        "12  database.backup.encrypt_to: is no public key of age (age1 and 58 characters); "
+        "the private one is for whoever reads the copies, and does not belong here",
     ),
     "encrypted for nobody": (
         f"{DATABASE}  backup: {{encrypt_to: {AGE}}}",
