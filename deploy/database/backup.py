@@ -19,11 +19,11 @@ from deploy.database.manifest import RESERVE, Manifest, needed, surplus
 from deploy.database.shelf import FACTS, Shelf, read_shelf
 from deploy.errors import CommandFailed, NeedsPerson, Refused, Reverted, UsageError
 from deploy.remote.arrows import ArrowFailed, Arrows
-from deploy.remote.script import Report
 from deploy.views.text import size
 
 if TYPE_CHECKING:
     from deploy.remote.host import Host
+    from deploy.remote.script import Report
     from deploy.settings import Environment
 
 Say = Callable[[str, bool], None]

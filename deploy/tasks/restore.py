@@ -27,13 +27,13 @@ def make(root: Path, name: str) -> Verb:
         from deploy.errors import UsageError
         from deploy.views.text import duration
 
-        if not backup:
-            raise UsageError(
-                "restore which backup?",
-                state="Nothing has been changed.",
-                mend=f"inv backup.{name} lists them; then inv restore.{name} NAME",
-            )
         with situation(root, name) as one:
+            if not backup:
+                raise UsageError(
+                    "restore which backup?",
+                    state="Nothing has been changed.",
+                    mend=f"inv backup.{name} lists them; then inv restore.{name} NAME",
+                )
             work = Restore(backups_of(one.environment, one.hosts))
             prospect = work.look(backup.removesuffix(".dump"))
             print(rendered(prospect, one.environment.app, name))
