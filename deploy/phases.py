@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 from deploy.bundle import other_images, pack
 from deploy.compose.override import published
 from deploy.compose.placement import HEADWAY_PROXY
-from deploy.database.postgres import Postgres
-from deploy.database.script import Limits
-from deploy.errors import UsageError
+from deploy.database.access import access_of
+from deploy.database.migrations.script import Limits
 from deploy.proxy import caddy, haproxy
 from deploy.release import roll
 from deploy.steps.hosts import Place, Prepare, Roll, Settle, Stage, Switch, Target
@@ -141,8 +140,7 @@ def _snippets(situation: Situation, host: str) -> dict[str, str]:
 
 def _migrate(situation: Situation, order: Order, targets: Mapping[str, Target]) -> Migrate:
     database = situation.environment.database
-    if database is None or database.service is None or database.host is None:
-        raise UsageError("only a database in a service of the compose file is migrated yet")
+    assert database is not None  # noqa: S101 - there would be no migrations
     name, image = next(iter(order.release.images.items()))
     holder = next(
         target.name
@@ -153,8 +151,6 @@ def _migrate(situation: Situation, order: Order, targets: Mapping[str, Target]) 
         holder=situation.hosts[holder],
         image=image,
         folder=database.folder,
-        database=Postgres(
-            situation.hosts[database.host], situation.environment.app, database.service
-        ),
+        database=access_of(situation.environment, situation.hosts),
         limits=Limits(database.lock_timeout, database.statement_timeout),
     )

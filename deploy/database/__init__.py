@@ -1,1 +1,1 @@
-"""The database: which migrations are pending, and their application."""
+"""The database: how it is reached, migrated, judged, backed up and given back."""

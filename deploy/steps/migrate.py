@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deploy.database.apply import Applier
-from deploy.database.folder import read_folder
 from deploy.database.image import migrations_in
-from deploy.database.judge import judge
-from deploy.database.recorded import recorded
-from deploy.database.states import fit
+from deploy.database.migrations.apply import Applier
+from deploy.database.migrations.compare import compare
+from deploy.database.migrations.folder import read_folder
+from deploy.database.migrations.recorded import recorded
+from deploy.database.migrations.states import fit
 from deploy.errors import NeedsPerson
 
 if TYPE_CHECKING:
-    from deploy.database.script import Limits
+    from deploy.database.migrations.script import Limits
     from deploy.database.server import Server
     from deploy.remote.host import Host
     from deploy.steps.step import Say
@@ -44,7 +44,7 @@ class Migrate:
             NeedsPerson: psql said yes, and the rows say no.
         """
         folder = read_folder(migrations_in(self.holder, self.image, self.folder))
-        standing = judge(folder, recorded(self.database))
+        standing = compare(folder, recorded(self.database))
         todo = fit(standing)
         if not todo:
             return "nothing pending"
@@ -52,7 +52,7 @@ class Migrate:
         say(f"applying {names}", False)
         applier = Applier(self.database, self.limits, say=lambda text: say(text, True))
         applier.apply(todo, form=folder.format, names=standing.names)
-        left = fit(judge(folder, recorded(self.database)))
+        left = fit(compare(folder, recorded(self.database)))
         if left:
             raise NeedsPerson(
                 "psql reported success, and these are still not applied: "

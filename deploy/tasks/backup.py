@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from invoke.context import Context
     from invoke.parser.argument import Argument
 
-    from deploy.database.manifest import Manifest
-    from deploy.database.shelf import Shelf
+    from deploy.database.backup.manifest import Manifest
+    from deploy.database.backup.shelf import Shelf
     from deploy.situation import Situation
 
 ACTIONS = ("create", "list", "verify")
@@ -128,8 +128,8 @@ def told(text: str, warned: bool) -> None:
 def _create(one: Situation, _name: str, as_json: bool) -> None:
     from dataclasses import replace
 
-    from deploy.database.backup import Order, backups_of
-    from deploy.database.copies import copies_of
+    from deploy.database.backup.backups import Order, backups_of
+    from deploy.database.backup.copies import copies_of
     from deploy.errors import Refused
     from deploy.history import entries, releases, way_back
     from deploy.situation import whoami
@@ -171,7 +171,7 @@ def created(manifest: Manifest, host: str, folder: str) -> str:
 def _list(one: Situation, _name: str, as_json: bool) -> None:
     from datetime import UTC, datetime
 
-    from deploy.database.backup import backups_of
+    from deploy.database.backup.backups import backups_of
 
     backups = backups_of(one.environment, one.hosts)
     shelf = backups.shelf()
@@ -223,7 +223,7 @@ def rendered(found: list[dict[str, Any]], environment: Any, now: datetime) -> st
 
 
 def _verify(one: Situation, name: str, as_json: bool) -> None:
-    from deploy.database.backup import backups_of
+    from deploy.database.backup.backups import backups_of
     from deploy.views.text import duration, size
 
     backups = backups_of(one.environment, one.hosts)

@@ -6,8 +6,8 @@ import json
 from collections import Counter
 from dataclasses import dataclass
 
-from deploy.database.rules import RULES, Finding
-from deploy.database.verdict import Judged, Outcome
+from deploy.database.lint.rules import RULES, Finding
+from deploy.database.lint.verdict import Judged, Outcome
 from deploy.views.github import command, inert
 from deploy.views.text import one_line
 

@@ -73,9 +73,9 @@ def _lint(root: Path, folder: Path | None, since: str | None, format: str) -> bo
     import sys
 
     from deploy import git
-    from deploy.database import checkout
-    from deploy.database.lint import File, is_contract, lint
-    from deploy.database.verdict import refused, verdict
+    from deploy.database.lint import checkout
+    from deploy.database.lint.lint import File, is_contract, lint
+    from deploy.database.lint.verdict import refused, verdict
     from deploy.tasks.judged import Judgement
     from deploy.views.text import fit
 

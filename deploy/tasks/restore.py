@@ -14,7 +14,7 @@ from deploy.tasks.edge import Verb, situation
 if TYPE_CHECKING:
     from invoke.context import Context
 
-    from deploy.database.restore import Prospect
+    from deploy.database.backup.restore import Prospect
 
 
 def make(root: Path, name: str) -> Verb:
@@ -22,8 +22,8 @@ def make(root: Path, name: str) -> Verb:
 
     def restore(_c: Context, backup: str = "", yes: bool = False) -> None:
         """Put the database back to a backup."""
-        from deploy.database.backup import backups_of
-        from deploy.database.restore import Restore
+        from deploy.database.backup.backups import backups_of
+        from deploy.database.backup.restore import Restore
         from deploy.errors import UsageError
         from deploy.views.text import duration
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from deploy.database.access import Access, by_url, in_container
-from deploy.database.backup import Backups
+from deploy.database.backup.backups import Backups
 from deploy.errors import HostError
 from deploy.settings.secret import Secret
 from tests.database.conftest import IMAGE, docker, have

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from deploy.database.access import Access, by_url, in_service
-from deploy.database.backup import Backups, Order
+from deploy.database.backup.backups import Backups, Order
 from deploy.errors import CommandFailed
 from deploy.settings.secret import Secret
 from tests.database.conftest import docker

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from deploy.database.backup import Backups, Order
+from deploy.database.backup.backups import Backups, Order
 from deploy.errors import HeadwayError, NeedsPerson, Refused, Reverted, UsageError
 from tests.database.conftest import docker
 from tests.localhost import LocalHost

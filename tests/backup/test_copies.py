@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from deploy.database import copies as module
-from deploy.database.backup import Backups, Order
-from deploy.database.copies import Copies
+from deploy.database.backup import copies as module
+from deploy.database.backup.backups import Backups, Order
+from deploy.database.backup.copies import Copies
 from deploy.errors import Reverted
 from deploy.settings import Copy
 from tests.localhost import LocalHost
@@ -19,7 +19,7 @@ from tests.localhost import LocalHost
 from .conftest import Heard, folder, names
 
 if TYPE_CHECKING:
-    from deploy.database.manifest import Manifest
+    from deploy.database.backup.manifest import Manifest
     from deploy.remote.host import Result
 
 pytestmark = pytest.mark.fleet
@@ -239,9 +239,9 @@ def test_memory_does_not_grow_with_it(tmp_path: Path) -> None:
 import resource, hashlib
 from pathlib import Path
 from deploy.database.access import in_container
-from deploy.database.backup import Backups
-from deploy.database.copies import Copies, _File
-from deploy.database.manifest import Manifest
+from deploy.database.backup.backups import Backups
+from deploy.database.backup.copies import Copies, _File
+from deploy.database.backup.manifest import Manifest
 from deploy.settings import Copy
 from tests.localhost import LocalHost
 place = Path({str(tmp_path)!r})

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from deploy.database.manifest import Manifest, needed, surplus
-from deploy.database.restore import differences, lost
-from deploy.database.shelf import read_shelf
+from deploy.database.backup.manifest import Manifest, needed, surplus
+from deploy.database.backup.restore import differences, lost
+from deploy.database.backup.shelf import read_shelf
 
 
 def made(name: str, minute: int = 0, **more: Any) -> Manifest:

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from deploy.database.backup import Backups, Order
-from deploy.database.restore import Restore
+from deploy.database.backup.backups import Backups, Order
+from deploy.database.backup.restore import Restore
 from deploy.errors import HeadwayError, Refused, Reverted, UsageError
 
 from .conftest import Heard, Server, asked, folder
 
 if TYPE_CHECKING:
     from deploy.database.access import Access
-    from deploy.database.manifest import Manifest
+    from deploy.database.backup.manifest import Manifest
 
 pytestmark = pytest.mark.fleet
 

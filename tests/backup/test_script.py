@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from deploy.database.access import Access, by_url, in_container
-from deploy.database.backup import Backups
+from deploy.database.backup.backups import Backups
 from deploy.remote.fake import FakeHost, says
 from deploy.remote.ssh import MAX_COMMAND
 from deploy.settings.secret import Secret
@@ -52,7 +52,9 @@ def whole(access: Access) -> str:
             sent.append(argv)
             return super().exec(argv, **rest)
 
-    scripts = Backups(access, "/srv/shop").scripts("copies", "restore", fresh="f", old="o")
+    scripts = Backups(access, "/srv/shop").scripts(
+        "backup/copies", "backup/restore", fresh="f", old="o"
+    )
     host = Keeps("db-1", lambda _call: says())
     replace(scripts, host=host).read("shelf", timeout=9)
     return sent[0][2]

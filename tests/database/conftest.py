@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from deploy.database.postgres import Postgres
+from deploy.database.access import Access, in_service
 from deploy.errors import HostError
 from tests.localhost import LocalHost
 
@@ -55,9 +55,9 @@ def server() -> Iterator[str]:
 
 
 @pytest.fixture
-def postgres(server: str) -> Postgres:
+def postgres(server: str) -> Access:
     """An empty database: what an earlier test left is dropped."""
-    found = Postgres(LocalHost("db-1"), server, "database")
+    found = in_service(LocalHost("db-1"), server, "database")
     deadline = time.monotonic() + 60
     while True:
         try:
@@ -69,9 +69,9 @@ def postgres(server: str) -> Postgres:
             time.sleep(0.3)
 
 
-def asked(postgres: Postgres, sql: str) -> list[str]:
+def asked(postgres: Access, sql: str) -> list[str]:
     """Ask the server by a way of the tests' own: over TCP, and not through the class."""
-    words = ["docker", "exec", "-i", "-e", "PGPASSWORD=x", postgres.project]
+    words = ["docker", "exec", "-i", "-e", "PGPASSWORD=x", postgres.settings["project"]]
     psql = ["psql", "-h", "127.0.0.1", "-U", "shop", "-XqAt", "-v", "ON_ERROR_STOP=1"]
     done = postgres.host.exec([*words, *psql], stdin=sql.encode(), timeout=30)
     if done.exit_code:

@@ -6,8 +6,8 @@ import hashlib
 import json
 from pathlib import Path
 
-from deploy.database.folder import Migration
-from deploy.database.recorded import Row
+from deploy.database.migrations.folder import Migration
+from deploy.database.migrations.recorded import Row
 
 SHOP = Path(__file__).resolve().parents[2] / "examples" / "shop" / "drizzle"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.database.checkout import find, new_since, read
+from deploy.database.lint.checkout import find, new_since, read
 from deploy.errors import Refused, UsageError
 
 

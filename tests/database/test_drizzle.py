@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from deploy.database.apply import Applier
-from deploy.database.failure import MigrationFailed
-from deploy.database.folder import Folder, Format, read_folder
-from deploy.database.judge import judge
-from deploy.database.recorded import Table, recorded
-from deploy.database.script import Limits
-from deploy.database.states import State, fit
+from deploy.database.migrations.apply import Applier
+from deploy.database.migrations.compare import compare
+from deploy.database.migrations.failure import MigrationFailed
+from deploy.database.migrations.folder import Folder, Format, read_folder
+from deploy.database.migrations.recorded import Table, recorded
+from deploy.database.migrations.script import Limits
+from deploy.database.migrations.states import State, fit
 
 from .conftest import asked, docker, have
 from .migrations import shop_folder, v0, v1
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from deploy.database.postgres import Postgres
+    from deploy.database.access import Access
 
 pytestmark = pytest.mark.fleet
 
@@ -103,13 +103,13 @@ def drizzle(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[D
         docker("rm", "--force", name)
 
 
-def headway(postgres: Postgres, files: dict[str, bytes], table: Table | None = None) -> Folder:
+def headway(postgres: Access, files: dict[str, bytes], table: Table | None = None) -> Folder:
     """Apply what is pending, as a deploy does."""
     folder = read_folder(files)
-    standing = judge(folder, recorded(postgres, table))
+    standing = compare(folder, recorded(postgres, table))
     applier = Applier(postgres, Limits(5, 60), table=table or Table())
     applier.apply(fit(standing), form=folder.format, names=standing.names)
-    assert fit(judge(folder, recorded(postgres, table))) == []
+    assert fit(compare(folder, recorded(postgres, table))) == []
     return folder
 
 
@@ -120,17 +120,25 @@ NAMED = (
 )
 
 
-def left(postgres: Postgres, version: Format) -> tuple[list[str], str]:
+def left(postgres: Access, version: Format) -> tuple[list[str], str]:
     """The rows, and the schema with Drizzle's own."""
     rows = asked(postgres, ROWS if version is Format.V0 else NAMED)
     dump = docker(
-        *("exec", postgres.project, "pg_dump", "--schema-only", "--username", "shop", "shop")
+        *(
+            "exec",
+            postgres.settings["project"],
+            "pg_dump",
+            "--schema-only",
+            "--username",
+            "shop",
+            "shop",
+        )
     )
     # A random word, against tables whose content looks like psql's commands.
     return rows, re.sub(r"^\\(un)?restrict \w+$", "", dump, flags=re.MULTILINE)
 
 
-def empty(postgres: Postgres) -> None:
+def empty(postgres: Access) -> None:
     asked(postgres, "drop schema drizzle cascade; drop schema public cascade; create schema public")
 
 
@@ -159,7 +167,7 @@ FOLDERS = {
 
 @pytest.mark.parametrize(("version", "files"), FOLDERS.values(), ids=FOLDERS)
 def test_ours_and_drizzles_are_equal(
-    postgres: Postgres, drizzle: Drizzle, version: Format, files: dict[str, bytes]
+    postgres: Access, drizzle: Drizzle, version: Format, files: dict[str, bytes]
 ) -> None:
     done = drizzle.migrate(version, files)
     assert done.returncode == 0, done.stderr.decode()
@@ -167,7 +175,7 @@ def test_ours_and_drizzles_are_equal(
     said = asked(postgres, "select to_regclass('said') is not null")
     texts = asked(postgres, "select query from said") if said == ["t"] else []
     folder = read_folder(files)
-    assert fit(judge(folder, recorded(postgres))) == []
+    assert fit(compare(folder, recorded(postgres))) == []
     assert len(theirs[0]) == len(folder.migrations)
     empty(postgres)
     headway(postgres, files)
@@ -182,7 +190,7 @@ def test_ours_and_drizzles_are_equal(
     assert left(postgres, version) == theirs
 
 
-def test_one_by_one_and_in_turns(postgres: Postgres, drizzle: Drizzle) -> None:
+def test_one_by_one_and_in_turns(postgres: Access, drizzle: Drizzle) -> None:
     """Ours, then theirs, then ours: each goes on where the other has stopped."""
     for version, make in ((Format.V0, v0), (Format.V1, v1)):
         for count in range(1, len(MANY) + 1):
@@ -192,12 +200,12 @@ def test_one_by_one_and_in_turns(postgres: Postgres, drizzle: Drizzle) -> None:
             else:
                 assert drizzle.migrate(version, files).returncode == 0
         assert len(recorded(postgres).rows) == len(MANY)
-        assert len(judge(read_folder(make(**MANY)), recorded(postgres)).judged) == len(MANY)
+        assert len(compare(read_folder(make(**MANY)), recorded(postgres)).judged) == len(MANY)
         empty(postgres)
 
 
 @pytest.mark.parametrize("version", list(Format))
-def test_a_table_of_another_name(postgres: Postgres, drizzle: Drizzle, version: Format) -> None:
+def test_a_table_of_another_name(postgres: Access, drizzle: Drizzle, version: Format) -> None:
     table = Table("public", 'my "migrations"')
     files = (v0 if version is Format.V0 else v1)(_a="create table a ()")
     headway(postgres, files, table)
@@ -230,7 +238,7 @@ TIMES = [1767323045123, 1767323046456, 1767323099789]
 
 
 def test_a_table_of_drizzle_0_is_lifted_as_drizzle_1_does(
-    postgres: Postgres, drizzle: Drizzle
+    postgres: Access, drizzle: Drizzle
 ) -> None:
     first = dict(list(THREE.items())[:2])
 
@@ -251,11 +259,11 @@ def test_a_table_of_drizzle_0_is_lifted_as_drizzle_1_does(
     assert left(postgres, Format.V1) == theirs
 
 
-def states(postgres: Postgres, files: dict[str, bytes]) -> list[State]:
-    return [one.state for one in judge(read_folder(files), recorded(postgres)).judged]
+def states(postgres: Access, files: dict[str, bytes]) -> list[State]:
+    return [one.state for one in compare(read_folder(files), recorded(postgres)).judged]
 
 
-def test_what_drizzle_does_silently_is_told(postgres: Postgres, drizzle: Drizzle) -> None:
+def test_what_drizzle_does_silently_is_told(postgres: Access, drizzle: Drizzle) -> None:
     """It reports success each time, and the file's table is not there."""
     headway(postgres, journal([TIMES[0], TIMES[2]], _a=THREE["_a"], _c=THREE["_c"]))
     late = journal(TIMES, **THREE)
@@ -272,7 +280,7 @@ def test_what_drizzle_does_silently_is_told(postgres: Postgres, drizzle: Drizzle
     assert b'relation "c" already exists' in done.stderr
 
 
-def test_the_old_image_on_a_table_of_drizzle_1(postgres: Postgres, drizzle: Drizzle) -> None:
+def test_the_old_image_on_a_table_of_drizzle_1(postgres: Access, drizzle: Drizzle) -> None:
     """Why it is refused: what Drizzle 0.x writes there, Drizzle 1 runs again."""
     first = dict(list(THREE.items())[:2])
     headway(postgres, converted(TIMES[:2], **first))
@@ -285,21 +293,21 @@ def test_the_old_image_on_a_table_of_drizzle_1(postgres: Postgres, drizzle: Driz
     assert states(postgres, new) == [State.APPLIED, State.APPLIED, State.AGAIN]
     assert b'relation "c" already exists' in drizzle.migrate(Format.V1, new).stderr
     # As the mend says.
-    (wrong,) = judge(read_folder(new), recorded(postgres)).wrong
+    (wrong,) = compare(read_folder(new), recorded(postgres)).wrong
     asked(postgres, wrong.mend.partition("writes it: ")[2])
     assert states(postgres, new) == [State.APPLIED] * 3
     assert drizzle.migrate(Format.V1, new).returncode == 0
 
 
 def test_a_table_with_a_row_that_has_no_file_is_not_lifted(
-    postgres: Postgres, drizzle: Drizzle
+    postgres: Access, drizzle: Drizzle
 ) -> None:
     assert drizzle.migrate(Format.V0, journal(TIMES, **THREE)).returncode == 0
     files = converted([TIMES[0], TIMES[1], TIMES[2] + 9000], **{**THREE, "_c": "create table d ()"})
     assert states(postgres, files) == [State.APPLIED, State.APPLIED, State.PENDING, State.ORPHAN]
     assert b"do not match any local migration" in drizzle.migrate(Format.V1, files).stderr
     # Nor by ours, if somebody comes to it past what `judge` says.
-    standing = judge(read_folder(files), recorded(postgres))
+    standing = compare(read_folder(files), recorded(postgres))
     before = left(postgres, Format.V0)
     with pytest.raises(MigrationFailed, match="a row belongs to no migration of the image"):
         Applier(postgres, Limits(5, 60)).apply(
@@ -308,7 +316,7 @@ def test_a_table_with_a_row_that_has_no_file_is_not_lifted(
     assert left(postgres, Format.V0) == before
 
 
-def test_nothing_of_drizzle_0_is_written_into_a_table_of_drizzle_1(postgres: Postgres) -> None:
+def test_nothing_of_drizzle_0_is_written_into_a_table_of_drizzle_1(postgres: Access) -> None:
     headway(postgres, v1(**THREE))
     before = left(postgres, Format.V1)
     with pytest.raises(MigrationFailed, match="the table of migrations is Drizzle 1's") as caught:

@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from deploy.database.folder import Format, read_folder
+from deploy.database.migrations.folder import Format, read_folder
 from deploy.errors import Refused
 
 from .migrations import SHOP, shop_folder, v0, v1

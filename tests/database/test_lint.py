@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from deploy.database.lint import File, allowances, is_contract, lint
-from deploy.database.rules import RULES, Finding
+from deploy.database.lint.lint import File, allowances, is_contract, lint
+from deploy.database.lint.rules import RULES, Finding
 
 from .judged import HARMLESS, HAZARDS
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from deploy.database.lint import File, lint
+from deploy.database.lint.lint import File, lint
 
 if TYPE_CHECKING:
-    from deploy.database.postgres import Postgres
+    from deploy.database.access import Access
 
 pytestmark = pytest.mark.fleet
 
@@ -78,10 +78,10 @@ STATEMENTS = {
 }
 
 
-def said(postgres: Postgres, sql: str) -> set[str]:
+def said(postgres: Access, sql: str) -> set[str]:
     """What the server says of a statement, which is rolled back."""
     text = f"{BEFORE}; set client_min_messages = debug1; {sql}; rollback;"
-    words = ["docker", "exec", "-i", "-e", "PGPASSWORD=x", postgres.project]
+    words = ["docker", "exec", "-i", "-e", "PGPASSWORD=x", postgres.settings["project"]]
     psql = ["psql", "-h", "127.0.0.1", "-U", "shop", "-Xq", "-v", "ON_ERROR_STOP=1"]
     done = postgres.host.exec([*words, *psql], stdin=f"begin; {text}".encode(), timeout=30)
     stderr = done.stderr.decode()
@@ -90,9 +90,7 @@ def said(postgres: Postgres, sql: str) -> set[str]:
 
 
 @pytest.mark.parametrize(("clauses", "expected"), STATEMENTS.items(), ids=STATEMENTS)
-def test_what_is_scanned_and_rewritten(
-    postgres: Postgres, clauses: str, expected: set[str]
-) -> None:
+def test_what_is_scanned_and_rewritten(postgres: Access, clauses: str, expected: set[str]) -> None:
     sql = f"alter table users {clauses}"
     assert said(postgres, sql) == expected
     found = lint([File("a.sql", sql)], [File("before.sql", BEFORE)])

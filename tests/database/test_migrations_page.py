@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy.database.lint import File, is_contract, lint
-from deploy.database.rules import RULES, Level
-from deploy.database.verdict import refused, verdict
+from deploy.database.lint.lint import File, is_contract, lint
+from deploy.database.lint.rules import RULES, Level
+from deploy.database.lint.verdict import refused, verdict
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/migrations.md"
 SECTIONS = {

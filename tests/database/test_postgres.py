@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from deploy.database.folder import Format
-from deploy.database.postgres import Postgres
-from deploy.database.recorded import Recorded, Row, Table, recorded
+from deploy.database.access import Access, in_service
+from deploy.database.migrations.folder import Format
+from deploy.database.migrations.recorded import Recorded, Row, Table, recorded
 from deploy.errors import CommandFailed, HostError
 
 from .conftest import asked
@@ -16,13 +16,13 @@ pytestmark = pytest.mark.fleet
 ODD = Table('odd "schema', "it's")
 
 
-def test_no_table_is_no_rows(postgres: Postgres) -> None:
+def test_no_table_is_no_rows(postgres: Access) -> None:
     assert recorded(postgres) == Recorded(None, ())
     # Asking makes none.
     assert asked(postgres, "select to_regclass('drizzle.__drizzle_migrations') is null") == ["t"]
 
 
-def test_the_table_of_drizzle_0(postgres: Postgres) -> None:
+def test_the_table_of_drizzle_0(postgres: Access) -> None:
     asked(
         postgres,
         f"""create schema "odd ""schema"; create table {ODD}
@@ -38,7 +38,7 @@ def test_the_table_of_drizzle_0(postgres: Postgres) -> None:
         asked(postgres, 'drop schema "odd ""schema" cascade')
 
 
-def test_the_table_of_drizzle_1(postgres: Postgres) -> None:
+def test_the_table_of_drizzle_1(postgres: Access) -> None:
     asked(
         postgres,
         """create schema drizzle; create table drizzle.__drizzle_migrations
@@ -51,7 +51,7 @@ def test_the_table_of_drizzle_1(postgres: Postgres) -> None:
     assert recorded(postgres) == Recorded(Format.V1, rows)
 
 
-def test_a_table_of_another_kind(postgres: Postgres) -> None:
+def test_a_table_of_another_kind(postgres: Access) -> None:
     asked(
         postgres,
         "create schema drizzle; create table drizzle.__drizzle_migrations as select 1 as id",
@@ -60,8 +60,8 @@ def test_a_table_of_another_kind(postgres: Postgres) -> None:
         recorded(postgres)
 
 
-def test_no_such_service(postgres: Postgres) -> None:
-    other = Postgres(postgres.host, postgres.project, "elsewhere")
+def test_no_such_service(postgres: Access) -> None:
+    other = in_service(postgres.host, postgres.settings["project"], "elsewhere")
     with pytest.raises(CommandFailed) as caught:
         recorded(other)
     assert "the database could not be asked" in caught.value.reason

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from deploy.database.report import PgError, line_in_file, read
-from deploy.database.transaction import Unit
+from deploy.database.migrations.report import PgError, line_in_file, read
+from deploy.database.migrations.transaction import Unit
 
 ENGLISH = """NOTICE:  42P06: schema "drizzle" already exists, skipping
 LOCATION:  CreateSchemaCommand, schemacmds.c:131

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deploy.database.sql import (
+from deploy.database.migrations.sql import (
     Comment,
     Unreadable,
     comments,

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy.database import squawk
-from deploy.database.lint import File, lint
-from deploy.database.rules import RULES
+from deploy.database.lint import squawk
+from deploy.database.lint.lint import File, lint
+from deploy.database.lint.rules import RULES
 from deploy.errors import Refused
 
 

@@ -7,10 +7,10 @@ import hashlib
 
 import pytest
 
-from deploy.database.folder import Folder, Format, Migration, read_folder
-from deploy.database.judge import judge
-from deploy.database.recorded import Recorded, Row, Table
-from deploy.database.states import Judged, State, fit, hold_back
+from deploy.database.migrations.compare import compare
+from deploy.database.migrations.folder import Folder, Format, Migration, read_folder
+from deploy.database.migrations.recorded import Recorded, Row, Table
+from deploy.database.migrations.states import Judged, State, fit, hold_back
 from deploy.errors import Refused
 
 from .migrations import rows, v0, v1
@@ -93,7 +93,7 @@ CASES = [
 
 @pytest.mark.parametrize(("folder", "there", "expected"), CASES)
 def test_states(folder: Folder, there: Recorded, expected: list[State]) -> None:
-    standing = judge(folder, there)
+    standing = compare(folder, there)
     assert [one.state for one in standing.judged] == expected
     wrong = [one for one in standing.judged if one.state not in (P, D)]
     assert standing.wrong == wrong
@@ -115,7 +115,7 @@ def test_states(folder: Folder, there: Recorded, expected: list[State]) -> None:
 
 
 def only(folder: Folder, there: Recorded) -> Judged:
-    (one,) = judge(folder, there, Table("s", "t")).wrong
+    (one,) = compare(folder, there, Table("s", "t")).wrong
     return one
 
 
@@ -163,7 +163,7 @@ MENDS = {
 
 @pytest.mark.parametrize(("folder", "there", "path", "silently", "mend"), MENDS.values(), ids=MENDS)
 def test_what_is_said(folder: Folder, there: Recorded, path: str, silently: str, mend: str) -> None:
-    judged = judge(folder, there, Table("s", "t")).wrong
+    judged = compare(folder, there, Table("s", "t")).wrong
     one = next(one for one in judged if one.path == path)
     assert silently in one.silently
     assert mend in one.mend
@@ -180,9 +180,9 @@ def test_line_ends_are_told(applied: str) -> None:
 
 def test_an_orphan_is_allowed_on_the_way_back_and_nothing_else_is() -> None:
     ahead = on_v0(row(A), row(B), row(C), Row("later", 9))
-    assert fit(judge(OLD, ahead), orphans_allowed=True) == []
+    assert fit(compare(OLD, ahead), orphans_allowed=True) == []
     with pytest.raises(Refused) as caught:
-        fit(judge(OLD, on_v0(row(A, hash="x"), row(B), Row("y", 9))), orphans_allowed=True)
+        fit(compare(OLD, on_v0(row(A, hash="x"), row(B), Row("y", 9))), orphans_allowed=True)
     # c is older than the orphan.
     assert [fault.where for fault in caught.value.faults] == ["a.sql", "c.sql"]
 
@@ -190,33 +190,33 @@ def test_an_orphan_is_allowed_on_the_way_back_and_nothing_else_is() -> None:
 def test_files_of_the_same_content_are_told_apart() -> None:
     same = read_folder(v0(a="select 1", b="select 1", c="select 1"))
     a, b, c = same.migrations
-    assert [one.state for one in judge(same, on_v0(row(a), row(b))).judged] == [D, D, P]
-    assert [one.state for one in judge(same, on_v0(row(a), row(c))).judged] == [D, S.SKIPPED, D]
+    assert [one.state for one in compare(same, on_v0(row(a), row(b))).judged] == [D, D, P]
+    assert [one.state for one in compare(same, on_v0(row(a), row(c))).judged] == [D, S.SKIPPED, D]
     # What `generate --custom` makes, still empty: its content tells nothing.
     text = "-- Custom SQL migration file, put your code below! --"
     empty = read_folder(v1(_a=text))
     (x,) = empty.migrations
     later = named(x, name="20270101000000_later")
-    assert [one.state for one in judge(empty, on_v1(named(x), later)).judged] == [D, S.ORPHAN]
+    assert [one.state for one in compare(empty, on_v1(named(x), later)).judged] == [D, S.ORPHAN]
 
 
 def test_files_of_the_same_time_are_told_apart() -> None:
     twin = dataclasses.replace(B, when=A.when)
     folder = dataclasses.replace(OLD, migrations=(A, twin, C))
     # The second of them came later: Drizzle never applies it.
-    assert [one.state for one in judge(folder, on_v0(row(A))).judged] == [D, S.SKIPPED, P]
+    assert [one.state for one in compare(folder, on_v0(row(A))).judged] == [D, S.SKIPPED, P]
 
 
 def test_the_names_that_lift_a_table() -> None:
-    standing = judge(NEW, on_v0(row(X, when=X.when + 9), row(Y, when=1)))
+    standing = compare(NEW, on_v0(row(X, when=X.when + 9), row(Y, when=1)))
     assert dict(standing.names) == {1: X.name, 2: Y.name}
-    assert judge(NEW, on_v1(named(X))).names == {}
-    assert judge(OLD, on_v0(row(A))).names == {}
-    assert judge(NEW, Recorded()).names == {}
+    assert compare(NEW, on_v1(named(X))).names == {}
+    assert compare(OLD, on_v0(row(A))).names == {}
+    assert compare(NEW, Recorded()).names == {}
 
 
 def test_no_migrations_at_all() -> None:
-    assert fit(judge(read_folder(v0()), Recorded())) == []
+    assert fit(compare(read_folder(v0()), Recorded())) == []
     assert rows() == ()
 
 

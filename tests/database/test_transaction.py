@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deploy.database.transaction import way
+from deploy.database.migrations.transaction import way
 from deploy.errors import Refused
 
 from .migrations import migration

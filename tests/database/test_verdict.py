@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from deploy.database.rules import RULES, Finding, Level
-from deploy.database.verdict import LIMIT, Judged, Outcome, refused, verdict
+from deploy.database.lint.rules import RULES, Finding, Level
+from deploy.database.lint.verdict import LIMIT, Judged, Outcome, refused, verdict
 
 ONE = {
     Level.BREAKS: "drop-column",
@@ -25,7 +25,7 @@ def finding(rule: str, allowed: str = "", subject: str = "users") -> Finding:
     return Finding("a.sql", 1, rule, subject, "", allowed)
 
 
-def judge(rule: str, allowed: str = "", subject: str = "users", **known: Any) -> Judged:
+def compare(rule: str, allowed: str = "", subject: str = "users", **known: Any) -> Judged:
     (one,) = verdict([finding(rule, allowed, subject)], **known)
     return one
 
@@ -43,7 +43,7 @@ def judge(rule: str, allowed: str = "", subject: str = "users", **known: Any) ->
     ],
 )
 def test_each_level(known: dict[str, Any], outcomes: tuple[Outcome, ...]) -> None:
-    assert tuple(judge(rule, **known).outcome for rule in ONE.values()) == outcomes
+    assert tuple(compare(rule, **known).outcome for rule in ONE.values()) == outcomes
 
 
 def test_each_level_is_in_the_table() -> None:
@@ -53,28 +53,28 @@ def test_each_level_is_in_the_table() -> None:
 
 @pytest.mark.parametrize("rule", [rule for rule in ONE.values() if rule != "unreadable"])
 def test_what_is_allowed_passes(rule: str) -> None:
-    one = judge(rule, "it is fine", sizes=LARGE)
+    one = compare(rule, "it is fine", sizes=LARGE)
     assert (one.outcome, one.why) == (A, "it is fine")
 
 
 @pytest.mark.parametrize("rule", ["unreadable", "bad-exception"])
 def test_nothing_allows_what_nobody_can_read(rule: str) -> None:
-    assert judge(rule, "it is fine", catalogue=True, contract={"a.sql"}).outcome is R
+    assert compare(rule, "it is fine", catalogue=True, contract={"a.sql"}).outcome is R
 
 
 def test_a_lock_says_what_it_was_held_against() -> None:
-    assert judge("rewrite").why == "refused where the table is over 100 MB"
-    assert judge("rewrite", limit=2_500_000_000).why == "refused where the table is over 2,500 MB"
-    large = judge("rewrite", sizes={"users": 1_250_000_000, "orders": 5})
+    assert compare("rewrite").why == "refused where the table is over 100 MB"
+    assert compare("rewrite", limit=2_500_000_000).why == "refused where the table is over 2,500 MB"
+    large = compare("rewrite", sizes={"users": 1_250_000_000, "orders": 5})
     assert large.why == "users has 1,250 MB, over 100 MB"
-    assert judge("rewrite", sizes={"users": 8192}).why == "users has 8 kB"
+    assert compare("rewrite", sizes={"users": 8192}).why == "users has 8 kB"
 
 
 def test_what_has_no_size_may_be_the_largest() -> None:
-    one = judge("lock-table", subject="", sizes={"users": 1, "orders": LIMIT * 2})
+    one = compare("lock-table", subject="", sizes={"users": 1, "orders": LIMIT * 2})
     assert (one.outcome, one.why) == (R, "the largest table has 200 MB, over 100 MB")
-    assert judge("index-blocks-writes", subject="some_idx", sizes={"users": 1}).outcome is W
-    assert judge("index-blocks-writes", subject="some_idx", sizes={}).outcome is W
+    assert compare("index-blocks-writes", subject="some_idx", sizes={"users": 1}).outcome is W
+    assert compare("index-blocks-writes", subject="some_idx", sizes={}).outcome is W
 
 
 def test_the_refused() -> None:

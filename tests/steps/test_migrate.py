@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from deploy.database.failure import MigrationFailed
-from deploy.database.script import Limits
+from deploy.database.migrations.failure import MigrationFailed
+from deploy.database.migrations.script import Limits
 from deploy.errors import CommandFailed, NeedsPerson, Refused
 from deploy.remote.fake import FakeHost
 from deploy.remote.host import Result

@@ -1,0 +1,1 @@
+"""Drizzle's migrations: the folder, what it is to a database, and its application."""
