@@ -2,257 +2,39 @@
 
 from __future__ import annotations
 
-import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from deploy import bundle as bundles
-from deploy import checks, git, history
-from deploy.errors import Cancelled, Fault, HeadwayError, NeedsPerson, Refused, UsageError
+from deploy.errors import Cancelled, HeadwayError, NeedsPerson
 from deploy.events import Outcome, RunEnded, RunStarted, Stream
-from deploy.phases import Order, phases, registry_password
-from deploy.plan import Plan, Wanted, make
-from deploy.registry import Found, Login, Registry, server_of
+from deploy.intent import Intent, intend_deploy, intend_rollback
+from deploy.phases import before_hosts, phases
 from deploy.run import Failure, Run
-from deploy.settings import valid_tag
-from deploy.situation import Situation, whoami
 
 if TYPE_CHECKING:
-    from deploy.bundle import Beside
-    from deploy.release import Release
-    from deploy.settings import Environment
+    from deploy.plan import Plan
+    from deploy.situation import Situation
+
+__all__ = ["Intent", "carry_out", "intend_deploy", "intend_rollback"]
 
 
-@dataclass(frozen=True)
-class Intent:
-    """What would be done, and all that doing it needs."""
-
-    situation: Situation
-    order: Order
-    again: Callable[[], Plan]
-    seconds: float = 0.0
-    """How long the looking took."""
-
-    @property
-    def plan(self) -> Plan:
-        """The plan."""
-        return self.order.plan
-
-
-def intend_deploy(situation: Situation, tag: str | None, environ: Mapping[str, str]) -> Intent:
-    """Look at everything, change nothing, and say what a deploy of `tag` would do.
-
-    Args:
-        situation: the environment.
-        tag: the image's tag; None: the commit that is checked out.
-        environ: the process environment.
-
-    Raises:
-        UsageError: the tag is no tag, or there is none to be had.
-        SettingsError: something is missing in what the user wrote.
-        Refused: the registry or a host says no.
-    """
-    tag = tag_or_commit(situation.environment, tag)
-    carried = bundles.beside(situation.environment, situation.compose)
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        reading = pool.submit(situation.gather, carried.on_hosts)
-        found = find_images(situation, tag)
-        facts = reading.result()
-    faults = checks.host_faults(
-        situation.environment.path,
-        facts,
-        found.values(),
-        bound=carried.bound,
-        placements=situation.placements,
-    )
-    if faults:
-        raise Refused("the hosts are not ready for it", faults=tuple(faults))
-    return _intent(situation, found, tag, "deploy", environ)
-
-
-def intend_rollback(situation: Situation, to: str | None, environ: Mapping[str, str]) -> Intent:
-    """Look at everything, change nothing, and say what a rollback would do.
-
-    Args:
-        situation: the environment.
-        to: a tag, or the id of a release; None: the last good release before the running one.
-        environ: the process environment.
-
-    Raises:
-        UsageError: `to` is no tag.
-        Refused: there is nothing to go back to, or a host says no.
-    """
-    if to is not None and not valid_tag(to):
-        raise no_tag(to)
-    facts = situation.gather()
-    faults = checks.host_faults(situation.environment.path, facts)
-    if faults:
-        raise Refused("the hosts are not ready for it", faults=tuple(faults))
-    past = history.entries(facts)
-    known = history.releases(facts)
-    target = _named(past, known, to) if to else _previous(past, known)
-    if target is None:
-        assert to is not None  # noqa: S101 - _previous raises instead
-        found = find_images(situation, to)
-        return _intent(situation, found, to, "rollback", environ)
-    lacking = [
-        Fault(host, target.id, "the release's files are not on this host")
-        for host, one in facts.items()
-        if target.id not in one.releases
-    ]
-    if lacking:
-        raise Refused(
-            f"not every host can go back to {target.tag}",
-            faults=tuple(lacking),
-            mend=f"inv deploy.{situation.environment.name} --tag {target.tag}",
-        )
-    wanted = {host: Wanted(placement) for host, placement in situation.placements.items()}
-
-    def plan() -> Plan:
-        return make(situation.environment, target, wanted, situation.facts, "rollback")
-
-    order = Order(_new_id(), whoami(environ), plan(), target, None, None)
-    return Intent(situation, order, _again(situation, order, plan))
-
-
-def _previous(past: list[history.Entry], known: Mapping[str, Release]) -> Release:
-    stack = history.way_back(past)
-    if len(stack) < 2:
-        raise Refused(
-            "there is no earlier release to go back to",
-            mend="inv history shows what was deployed; --to TAG names one.",
-        )
-    if stack[-2] not in known:
-        raise Refused(f"the files of {stack[-2]} are no longer on any host")
-    return known[stack[-2]]
-
-
-def _named(past: list[history.Entry], known: Mapping[str, Release], name: str) -> Release | None:
-    """The newest release of that tag or id that the hosts have; good ones before bad ones."""
-    if name in known:
-        return known[name]
-    order = [entry.release for entry in past if entry.outcome == "done"]
-    rank = {release: index for index, release in enumerate(order)}
-    having = [release for release in known.values() if release.tag == name]
-    return max(having, key=lambda one: (rank.get(one.id, -1), one.created), default=None)
-
-
-def _intent(
-    situation: Situation,
-    found: Mapping[str, Found],
-    tag: str,
-    verb: str,
-    environ: Mapping[str, str],
-) -> Intent:
-    bundle, carried = bundles.assemble(situation.environment, situation.compose, found, tag)
-    files = {
-        host: situation.files(host, bundle.release, bundle.values, carried)
-        for host in situation.placements
-    }
-    wanted = {host: files[host].wanted(one) for host, one in situation.placements.items()}
-
-    def plan() -> Plan:
-        return make(
-            situation.environment,
-            bundle.release,
-            wanted,
-            situation.facts,
-            "rollback" if verb == "rollback" else "deploy",
-        )
-
-    order = Order(_new_id(), whoami(environ), plan(), bundle.release, bundle, files)
-    return Intent(situation, order, _again(situation, order, plan, carried))
-
-
-def _again(
-    situation: Situation, order: Order, plan: Callable[[], Plan], carried: Beside | None = None
-) -> Callable[[], Plan]:
-    """Reads all hosts anew at the end of a run, which they write down, and plans once more."""
-
-    def again() -> Plan:
-        settings = {
-            "deploy": order.id,
-            "by": order.by,
-            "verb": order.plan.verb,
-            "release": order.release.id,
-        }
-        situation.gather(carried.on_hosts if carried else (), conclude=settings)
-        return plan()
-
-    return again
-
-
-class NoImage(Refused):
-    """The registry answers, and has no such image."""
-
-
-def find_images(situation: Situation, tag: str) -> dict[str, Found]:
-    """Ask the registry what `tag` stands for, for every service that runs the application.
-
-    Raises:
-        Refused: the registry has no such image, or can't be asked.
-    """
-    environment = situation.environment
-    repositories = bundles.rolled_services(environment, situation.compose)
-    by_repository: dict[str, Found | None] = {}
-    for repository in dict.fromkeys(repositories.values()):
-        server = server_of(repository)
-        own = environment.registry if environment.registry else None
-        login = None
-        if own and own.server == server:
-            login = Login(own.username, registry_password(situation))
-        by_repository[repository] = Registry(server, login).find(repository, tag)
-    missing = [f"{name}:{tag}" for name, found in by_repository.items() if found is None]
-    if missing:
-        raise NoImage(
-            f"there is no image {', '.join(missing)}",
-            mend="Was it built and pushed? --tag names another one.",
-        )
-    return {
-        service: found
-        for service, repository in repositories.items()
-        if (found := by_repository[repository]) is not None
-    }
-
-
-def tag_or_commit(environment: Environment, tag: str | None) -> str:
-    """The tag as typed, else the full hash of the commit that is checked out.
-
-    Raises:
-        UsageError: it is no tag, or there is no commit.
-    """
-    if tag is None:
-        commit = git.commit(environment.root)
-        if commit is None:
-            raise UsageError("there is no git commit here to take the tag from: say --tag TAG")
-        return commit.sha
-    if not valid_tag(tag):
-        raise no_tag(tag)
-    return tag
-
-
-def no_tag(text: str) -> UsageError:
-    """What to raise for a text that can't be a tag."""
-    shown = repr(text if len(text) <= 60 else f"{text[:60]}…")
-    return UsageError(
-        f"{shown} is no tag: letters, digits, _ . and -, not . or - at first, 128 at most",
-        state="Nothing has been changed.",
-    )
-
-
-def _new_id() -> str:
-    return f"d-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-
-
-def carry_out(intent: Intent, stream: Stream, cancel: threading.Event | None = None) -> RunEnded:
+def carry_out(
+    intent: Intent,
+    stream: Stream,
+    cancel: threading.Event | None = None,
+    *,
+    database_alone: bool = False,
+) -> RunEnded:
     """Do what was intended, and say how it ended; the same is the last event of the stream.
 
     Failures don't raise: they are in the outcome and in its exit code.
+
+    Args:
+        intent: what.
+        stream: told what goes on.
+        cancel: set to stop at the next safe point.
+        database_alone: back up and migrate, and leave the hosts as they are.
     """
     situation, plan = intent.situation, intent.plan
     name = situation.environment.name
@@ -260,20 +42,23 @@ def carry_out(intent: Intent, stream: Stream, cancel: threading.Event | None = N
     stream.emit(
         RunStarted(
             id=intent.order.id,
-            verb=plan.verb,
+            verb="migrate" if database_alone else plan.verb,
             app=plan.app,
             environment=name,
             before=plan.before,
             after=plan.after,
-            hosts=tuple(situation.placements),
+            hosts=() if database_alone else tuple(situation.placements),
         )
     )
-    if plan.empty:
+    before = before_hosts(situation, intent.order)
+    if database_alone and not before:
+        ended = _ended(Outcome.NOTHING, 0, began, "nothing pending that could be applied now")
+    elif intent.empty:
         ended = _ended(Outcome.NOTHING, 0, began, f"every host is on {plan.after} already")
     else:
         run = Run(stream, cancel or threading.Event())
         try:
-            walk = phases(situation, intent.order, intent.again)
+            walk = before if database_alone else phases(situation, intent.order, intent.again)
             failure = run.walk(walk, revert=situation.environment.rollout.auto_revert)
         except Cancelled as error:
             ended = _ended(
@@ -296,6 +81,9 @@ def carry_out(intent: Intent, stream: Stream, cancel: threading.Event | None = N
             )
         else:
             ended = _after(plan, failure, name, situation, began)
+            if database_alone and failure is None:
+                message = f"the database is ready for {plan.after}; no host was changed"
+                ended = _ended(Outcome.DONE, 0, began, message, f"inv deploy.{name}")
     stream.emit(ended)
     return ended
 

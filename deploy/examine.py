@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from deploy import bundle as bundles
 from deploy import checks, facts
-from deploy.api import NoImage, find_images, no_tag
 from deploy.errors import Fault, HeadwayError, Refused, SettingsError
+from deploy.intent import NoImage, find_images, no_tag
 from deploy.remote.pool import each
 from deploy.settings import valid_tag
 from deploy.situation import FACTS_TIMEOUT

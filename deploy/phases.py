@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from deploy.bundle import other_images, pack
 from deploy.compose.override import published
 from deploy.compose.placement import HEADWAY_PROXY
 from deploy.database.access import access_of
+from deploy.database.backup.backups import Order as BackupOrder
+from deploy.database.backup.backups import backups_of
+from deploy.database.backup.copies import copies_of
 from deploy.database.migrations.script import Limits
+from deploy.pending import there
 from deploy.proxy import caddy, haproxy
 from deploy.release import roll
+from deploy.steps.backup import BackUp
 from deploy.steps.hosts import Place, Prepare, Roll, Settle, Stage, Switch, Target
 from deploy.steps.migrate import Migrate
 from deploy.steps.verify import Verify
 
 if TYPE_CHECKING:
+    from deploy.database.backup.manifest import Manifest
+    from deploy.database.outlook import Outlook
     from deploy.plan import Plan
     from deploy.release import Bundle, Release
     from deploy.run import Phase
@@ -31,7 +38,8 @@ REVERT_BAKE = 1.0
 class Order:
     """One run: its id, who ordered it, the plan, and the release with its files by host.
 
-    `bundle` and `files` are None when the hosts have the release already.
+    `bundle` and `files` are None when the hosts have the release already; `outlook` is where
+    migrations are pending; `protected` are the releases whose backups stay.
     """
 
     id: str
@@ -40,6 +48,8 @@ class Order:
     release: Release
     bundle: Bundle | None
     files: Mapping[str, Files] | None
+    outlook: Outlook | None = None
+    protected: tuple[str, ...] = ()
 
 
 def phases(situation: Situation, order: Order, again: Callable[[], Plan]) -> list[Phase]:
@@ -50,22 +60,44 @@ def phases(situation: Situation, order: Order, again: Callable[[], Plan]) -> lis
     """
     plan = order.plan
     targets = {host: _target(situation, order, host) for host in plan.rolling}
-    password = registry_password(situation)
+    password = situation.registry_password
     walk: list[Phase] = [
         [
             Prepare(target, *_delivery(situation, order, host, password))
             for host, target in targets.items()
         ]
     ]
-    if plan.migrations:
-        walk.append([_migrate(situation, order, targets)])
+    walk += before_hosts(situation, order)
     for wave in plan.waves:
         rolled = [targets[host] for host in wave if targets[host].placement.rolled]
         placed: Phase = [Place(targets[host]) for host in wave if targets[host] not in rolled]
         walk += [[arrow(target) for target in rolled] for arrow in (Stage, Switch, Settle)]
         walk.append(placed)
     walk.append([Verify(again)])
+    if order.outlook and order.outlook.later:
+        later = [one.name for one in order.outlook.later]
+        # The hosts have settled: what fails here is tried again by the next deploy.
+        walk.append([_migrate(situation, order.outlook, later, name="contract", reverts=False)])
     return [phase for phase in walk if phase]
+
+
+def before_hosts(situation: Situation, order: Order) -> list[Phase]:
+    """What is done to the database before any host: a backup, if one is asked for, and expand."""
+    outlook = order.outlook
+    if outlook is None or not outlook.pending:
+        return []
+    walk: list[Phase] = []
+    made: list[Manifest] = []
+    if situation.environment.backup_required and there(situation):
+        walk.append([_backup(situation, order, made)])
+    if outlook.now:
+
+        def way_back() -> str:
+            return f"inv restore.{situation.environment.name} {made[-1].name}" if made else ""
+
+        now = [one.name for one in outlook.now]
+        walk.append([_migrate(situation, outlook, now, way_back=way_back)])
+    return walk
 
 
 def _target(situation: Situation, order: Order, host: str) -> Target:
@@ -84,12 +116,6 @@ def _target(situation: Situation, order: Order, host: str) -> Target:
         forward=Roll(order.release.id, order.release.tag, order.plan.verb, bake),
         back=Roll(before.id, before.tag, "revert", REVERT_BAKE) if before else None,
     )
-
-
-def registry_password(situation: Situation) -> str:
-    """The registry's password in the clear, "" without a registry; for standard input alone."""
-    registry = situation.environment.registry
-    return situation.environment.secret(registry.password).reveal() if registry else ""
 
 
 def _delivery(situation: Situation, order: Order, host: str, password: str) -> tuple[str, bytes]:
@@ -138,19 +164,26 @@ def _snippets(situation: Situation, host: str) -> dict[str, str]:
     return caddy.snippets(answering)
 
 
-def _migrate(situation: Situation, order: Order, targets: Mapping[str, Target]) -> Migrate:
-    database = situation.environment.database
-    assert database is not None  # noqa: S101 - there would be no migrations
-    name, image = next(iter(order.release.images.items()))
-    holder = next(
-        target.name
-        for target in targets.values()
-        if any(one.name == name for one in target.placement.rolled)
+def _backup(situation: Situation, order: Order, made: list[Manifest]) -> BackUp:
+    environment = situation.environment
+    backups = backups_of(environment, situation.hosts)
+    release = order.release
+    return BackUp(
+        backups,
+        BackupOrder(release.id, release.tag, "deploy", order.by),
+        order.protected,
+        copies_of(environment, situation.hosts, backups).make,
+        made=made,
     )
+
+
+def _migrate(situation: Situation, outlook: Outlook, names: Sequence[str], **how: Any) -> Migrate:
+    database = situation.environment.database
+    assert database is not None  # noqa: S101 - nothing would be pending
     return Migrate(
-        holder=situation.hosts[holder],
-        image=image,
-        folder=database.folder,
-        database=access_of(situation.environment, situation.hosts),
-        limits=Limits(database.lock_timeout, database.statement_timeout),
+        outlook.folder,
+        names,
+        access_of(situation.environment, situation.hosts),
+        Limits(database.lock_timeout, database.statement_timeout),
+        **how,
     )

@@ -20,7 +20,8 @@ class Release:
     """What every host of an environment gets. Immutable: another content has another id.
 
     `images` maps a service to its image by digest; `commit`, `author` and `subject` may be empty
-    where neither the image's labels nor git know them; `created` is ISO 8601 in UTC.
+    where neither the image's labels nor git know them; `created` is ISO 8601 in UTC. `contract` are
+    the migrations that no older version can live with: name → SHA-256 of the file.
     """
 
     id: str
@@ -30,6 +31,7 @@ class Release:
     commit: str = ""
     author: str = ""
     subject: str = ""
+    contract: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """One line, as it lies on the hosts (`release.json`)."""

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from deploy.errors import Cancelled, HeadwayError, HostError
+from deploy.errors import Cancelled, HeadwayError, HostError, Refused
 from deploy.events import StepDone, StepFailed, StepSaid, StepStarted, StepUndone, Stream, Warned
 from deploy.steps.step import Say, Step
 
@@ -47,17 +47,24 @@ class Run:
 
         Raises:
             Cancelled: `cancel` was set; what was done stays as it is.
+            Refused: a step refused, and none before it has touched anything that serves.
         """
         for phase in phases:
             if self.cancel.is_set():
                 raise Cancelled("stopped, as asked, between two steps")
             failed = self._phase(phase)
             if failed:
-                failure = Failure(*failed, reverted=revert)
-                if revert:
+                step, error = failed
+                if isinstance(error, Refused) and not self._touched_before(step):
+                    raise error
+                failure = Failure(step, error, reverted=revert and step.reverts)
+                if failure.reverted:
                     failure.stuck = self._revert()
                 return failure
         return None
+
+    def _touched_before(self, step: Step) -> bool:
+        return any(one.touches for one in self.furthest.values() if one is not step)
 
     def _phase(self, phase: Phase) -> tuple[Step, HeadwayError] | None:
         for step in phase:

@@ -99,6 +99,12 @@ class Situation:
         self.facts = {name: one for name, one in found.items() if not isinstance(one, HeadwayError)}
         return self.facts
 
+    @property
+    def registry_password(self) -> str:
+        """The registry's password in the clear, "" without a registry; for standard input alone."""
+        registry = self.environment.registry
+        return self.environment.secret(registry.password).reveal() if registry else ""
+
     def arrows(self, host: str, settings: Mapping[str, str]) -> Arrows:
         """What sends scripts to a host; `settings` are those of a run."""
         environment = self.environment

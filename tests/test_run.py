@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from deploy.errors import Cancelled, CommandFailed, HeadwayError, NeedsPerson
+from deploy.errors import Cancelled, CommandFailed, HeadwayError, NeedsPerson, Refused
 from deploy.events import (
     Event,
     StepDone,
@@ -41,6 +41,8 @@ class Stub:
     undo_: Action = lambda: None
     undone: str = "put back"
     says: list[tuple[str, bool]] = field(default_factory=list)
+    touches: bool = True
+    reverts: bool = True
 
     @property
     def label(self) -> str:
@@ -355,3 +357,37 @@ def test_what_ends_the_process_is_not_swallowed(stop: type[BaseException]) -> No
     walk = Walk()
     with pytest.raises(stop):
         walk.run.walk([[walk.step("stage", "a", raises(stop()))]])
+
+
+def test_a_refusal_before_anything_was_touched_is_one() -> None:
+    walk = Walk()
+    pull = walk.step("pull", "a", touches=False)
+    backup = walk.step("backup", "db", do=raises(Refused("no room")), touches=False)
+    with pytest.raises(Refused, match="no room"):
+        walk.run.walk([[pull], [backup], [walk.step("stage", "a")]])
+    assert walk.log == ["pull a", "backup db"]
+
+
+def test_a_step_that_refuses_has_touched_nothing_itself() -> None:
+    walk = Walk()
+    with pytest.raises(Refused):
+        walk.run.walk([[walk.step("migrate", do=raises(Refused("it has moved")))]])
+    assert walk.log == ["migrate"]
+
+
+def test_a_refusal_after_something_was_touched_is_put_back() -> None:
+    walk = Walk()
+    late = walk.step("migrate", do=raises(Refused("it has moved")))
+    failure = walk.run.walk([[walk.step("stage", "a")], [late]])
+    assert failure is not None
+    assert failure.reverted
+    assert "undo stage a" in walk.log
+
+
+def test_a_step_after_which_nothing_is_put_back() -> None:
+    walk = Walk()
+    last = walk.step("contract", do=raises(NeedsPerson("it failed")), reverts=False)
+    failure = walk.run.walk([[walk.step("settle", "a")], [last]])
+    assert failure is not None
+    assert not failure.reverted
+    assert walk.log == ["settle a", "contract"]

@@ -29,6 +29,15 @@ recall() {
 	say prepared
 }
 
+# fetch IMAGE: have one image here, for a look into it. Standard input: the line with the password.
+fetch() {
+	IFS= read -r password || :
+	if ! pull "$password" "$1"; then
+		printf '%s\n%s\n' "$reason" "$detail" >&2
+		return 1
+	fi
+}
+
 receive() {
 	mkdir -p "$state/releases" "$state/proxy" "$dir/slots" && chmod 755 "$dir/slots"
 	find "$state/releases" -mindepth 1 -maxdepth 1 -name '.incoming.*' -exec rm -rf {} +

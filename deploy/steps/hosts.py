@@ -113,6 +113,8 @@ class Prepare(_OnHost):
     arrow: str
     stdin: bytes = field(repr=False)
     name: str = "pull"
+    touches: bool = False
+    reverts: bool = True
 
     def do(self, say: Say) -> str:
         """Send the files, pull the images, start what is not rolled."""
@@ -130,6 +132,8 @@ class Stage(_OnHost):
     """settled → staged."""
 
     name: str = "stage"
+    touches: bool = True
+    reverts: bool = True
 
     def do(self, say: Say) -> str:
         """Start the new containers and see that they are well."""
@@ -147,6 +151,8 @@ class Switch(_OnHost):
     """staged → switched."""
 
     name: str = "switch"
+    touches: bool = True
+    reverts: bool = True
 
     def do(self, say: Say) -> str:
         """Flip the flag and watch through the bake."""
@@ -164,6 +170,8 @@ class Settle(_OnHost):
     """switched → settled, on the new release."""
 
     name: str = "settle"
+    touches: bool = True
+    reverts: bool = True
 
     def do(self, say: Say) -> str:
         """Drain and remove the old containers, promote the release's files."""
@@ -190,6 +198,8 @@ class Place(_OnHost):
     """A host that rolls nothing reads the new release's files."""
 
     name: str = "settle"
+    touches: bool = True
+    reverts: bool = True
 
     def do(self, say: Say) -> str:
         """Promote the release's files."""

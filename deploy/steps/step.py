@@ -25,6 +25,16 @@ class Step(Protocol):
         """The host that it concerns, or "" for none in particular."""
         ...
 
+    @property
+    def touches(self) -> bool:
+        """May it change what serves, or the database? Until then a refusal changes nothing."""
+        ...
+
+    @property
+    def reverts(self) -> bool:
+        """Is everything put back when it fails?"""
+        ...
+
     def do(self, say: Say) -> str:
         """Do it, and return one short line about how it went, or "".
 

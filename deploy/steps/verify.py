@@ -20,6 +20,8 @@ class Verify:
     again: Callable[[], Plan]
     name: str = "verify"
     host: str = ""
+    touches: bool = False
+    reverts: bool = True
 
     def do(self, say: Say) -> str:
         """Compare.

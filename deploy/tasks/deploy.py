@@ -38,9 +38,9 @@ def make(root: Path, name: str) -> Verb:
 def _sure(intent: Intent) -> bool:
     from deploy.tasks.plan import rendered
 
-    if intent.plan.empty:
+    if intent.empty:
         return True
-    print(rendered(intent.plan))
+    print(rendered(intent.plan, intent.order.outlook))
     try:
         answer = input("Go ahead? [y/N] ")
     except EOFError:

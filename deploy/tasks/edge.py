@@ -116,12 +116,18 @@ def _until_a_safe_point(warn: Callable[[str], None]) -> Iterator[threading.Event
             signal.signal(number, handler)
 
 
-def carry_out(make: Callable[[], Intent], confirm: Callable[[Intent], bool] | None = None) -> None:
+def carry_out(
+    make: Callable[[], Intent],
+    confirm: Callable[[Intent], bool] | None = None,
+    *,
+    database_alone: bool = False,
+) -> None:
     """Make an intent, carry it out before the view that fits, and exit with its code.
 
     Args:
         make: looks at everything and returns what is to be done.
         confirm: asked before anything is changed, where somebody sits before a terminal.
+        database_alone: see `deploy.api.carry_out`.
     """
     from deploy import api
     from deploy.events import Outcome, RunEnded, Stream, Warned
@@ -149,7 +155,7 @@ def carry_out(make: Callable[[], Intent], confirm: Callable[[Intent], bool] | No
     stream.listen(view)
     try:
         with _until_a_safe_point(lambda text: stream.emit(Warned(text=text))) as cancel:
-            ended = api.carry_out(intent, stream, cancel)
+            ended = api.carry_out(intent, stream, cancel, database_alone=database_alone)
     finally:
         view.close()
     if ended.exit_code:

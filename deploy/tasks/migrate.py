@@ -1,16 +1,23 @@
-"""`inv migrate.ENVIRONMENT`: the migrations; `--lint` judges their text, without any host."""
+"""`inv migrate.ENVIRONMENT`: the database alone, backed up and migrated, and no host rolled.
+
+`--plan` says what it would do, `--lint` judges the text of migrations without any host.
+"""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from invoke.exceptions import Exit
 
-from deploy.tasks.edge import Verb, verb
+from deploy.tasks.edge import Verb, carry_out, situation, verb
 
 if TYPE_CHECKING:
     from invoke.context import Context
+
+    from deploy.api import Intent
+    from deploy.situation import Situation
 
 FORMATS = ("plain", "github", "json")
 
@@ -20,8 +27,10 @@ def make(root: Path, name: str) -> Verb:
 
     @verb(
         name=name,
-        doc=f"Say what the migrations would do to {name}; nothing is changed.",
+        doc=f"Back up and migrate the database of {name}, and roll no host.",
         help={
+            "tag": "the image with the migrations; without it, that of the commit checked out",
+            "plan": "show every migration's state, and the SQL of what is pending",
             "lint": "judge the text of the migrations alone; no host, no secret is needed",
             "folder": "the migrations; without it, the only folder of them that git tracks",
             "since": "a tag or commit: judge what it does not have, as pending all at once",
@@ -31,29 +40,61 @@ def make(root: Path, name: str) -> Verb:
     )
     def migrate(
         _c: Context,
+        tag: str | None = None,
+        plan: bool = False,
         lint: bool = False,
         folder: str | None = None,
         since: str | None = None,
         format: str | None = None,
         json: bool = False,
     ) -> None:
-        """Say what the migrations would do; nothing is changed."""
-        from deploy.errors import UsageError
+        """Back up and migrate the database, and roll no host."""
         from deploy.settings.names import known
 
         known(root, name)
-        if not lint:
-            raise UsageError(
-                f"migrate {name} how?",
-                state="Nothing has been changed.",
-                mend=f"inv migrate.{name} --lint [--folder DIR] [--since TAG] "
-                "[--format plain|github|json] judges the text of the migrations.",
-            )
-        chosen = _format(format, json)
-        if _lint(root, Path(folder) if folder else None, since, chosen):
-            raise Exit(code=3)
+        if lint:
+            chosen = _format(format, json)
+            if _lint(root, Path(folder) if folder else None, since, chosen):
+                raise Exit(code=3)
+            return
+        _only_with_lint({"folder": folder, "since": since, "format": format})
+        with situation(root, name) as one:
+            if plan:
+                _show(one, tag, json)
+            else:
+                carry_out(lambda: _intended(one, tag), database_alone=True)
 
     return migrate
+
+
+def _only_with_lint(given: dict[str, str | None]) -> None:
+    from deploy.errors import UsageError
+
+    wrong = [f"--{flag}" for flag, value in given.items() if value is not None]
+    if wrong:
+        raise UsageError(
+            f"{', '.join(wrong)} without --lint: the migrations come from the image",
+            state="Nothing has been changed.",
+            mend="--lint judges a folder of this checkout; --tag names an image.",
+        )
+
+
+def _intended(one: Situation, tag: str | None) -> Intent:
+    from deploy.api import intend_deploy
+
+    return intend_deploy(one, tag, os.environ)
+
+
+def _show(one: Situation, tag: str | None, as_json: bool) -> None:
+    import json
+
+    from deploy.tasks.outlook import as_dict, with_sql
+
+    outlook = _intended(one, tag).order.outlook
+    if as_json:
+        print(json.dumps(outlook and as_dict(outlook), indent=2))
+    else:
+        print("\n".join(with_sql(outlook)) if outlook else "This environment migrates nothing.")
 
 
 def _format(asked: str | None, json: bool) -> str:

@@ -14,6 +14,7 @@ from deploy.tasks.edge import Verb, situation, verb
 if TYPE_CHECKING:
     from invoke.context import Context
 
+    from deploy.database.outlook import Outlook
     from deploy.plan import HostPlan, Plan
 
 
@@ -46,29 +47,37 @@ def make(root: Path, name: str) -> Verb:
             for host, files in (intent.order.files or {}).items():
                 print(f"# --- {host}\n{files.override}")
         else:
-            print(as_json(intent.plan) if json else rendered(intent.plan))
-        if detailed_exit_code and not intent.plan.empty:
+            outlook = intent.order.outlook
+            print(as_json(intent.plan, outlook) if json else rendered(intent.plan, outlook))
+        if detailed_exit_code and not intent.empty:
             raise Exit(code=10)
 
     return plan
 
 
-def as_json(plan: Plan) -> str:
+def as_json(plan: Plan, outlook: Outlook | None = None) -> str:
     """The plan for programs."""
-    return json.dumps(plan.to_dict(), indent=2)
+    from deploy.tasks.outlook import as_dict
+
+    return json.dumps(plan.to_dict() | {"database": outlook and as_dict(outlook)}, indent=2)
 
 
-def rendered(plan: Plan) -> str:
+def rendered(plan: Plan, outlook: Outlook | None = None) -> str:
     """The plan for people."""
+    from deploy.tasks.outlook import lines as of_database
+
     before = plan.before or "nothing"
     lines = [
         f"{plan.app} · {plan.environment} · {before} → {plan.after}   {plan.commit[:7]}".rstrip()
     ]
     lines.append("")
-    names = [*(["database"] if plan.migrations else []), *(host.host for host in plan.hosts)]
+    names = [*(["database"] if outlook else []), *(host.host for host in plan.hosts)]
     width = max(map(len, names))
-    if plan.migrations:
-        lines.append(f"  {'database':{width}}  migrations of the new image, before the first host")
+    if outlook:
+        lines += [
+            f"  {'' if at else 'database':{width}}  {line}".rstrip()
+            for at, line in enumerate(of_database(outlook))
+        ]
     lines += [line for host in plan.hosts for line in _host(host, plan, width)]
     lines.append("")
     if plan.empty:

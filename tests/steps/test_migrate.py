@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
-import tarfile
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from deploy.database.migrations.failure import MigrationFailed
+from deploy.database.migrations.failure import Aftermath, MigrationFailed
+from deploy.database.migrations.folder import Folder, read_folder
 from deploy.database.migrations.script import Limits
 from deploy.errors import CommandFailed, NeedsPerson, Refused
 from deploy.remote.fake import FakeHost
@@ -19,18 +18,11 @@ from deploy.remote.host import Result
 from deploy.steps.migrate import Migrate
 
 
-def image(*tags: str) -> bytes:
-    """What `docker cp` prints of an image that has these migrations."""
+def folder(*tags: str) -> Folder:
+    """An image's folder that has these migrations."""
     entries = [{"tag": tag, "when": when} for when, tag in enumerate(tags, start=1)]
     files = {"meta/_journal.json": json.dumps({"entries": entries}).encode()}
-    files |= {f"{tag}.sql": f"select '{tag}'".encode() for tag in tags}
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as archive:
-        for path, content in files.items():
-            entry = tarfile.TarInfo(f"drizzle/{path}")
-            entry.size = len(content)
-            archive.addfile(entry, io.BytesIO(content))
-    return packed.getvalue()
+    return read_folder(files | {f"{tag}.sql": f"select '{tag}'".encode() for tag in tags})
 
 
 @dataclass
@@ -67,23 +59,31 @@ LIMITS = Limits(5, 600)
 
 
 def step(database: Any, *tags: str, **more: Any) -> Migrate:
-    holder = FakeHost("web-1", lambda _call: Result(0, image(*tags), b"", 0))
-    return Migrate(holder, "shop@sha256:1", None, database, LIMITS, **more)
+    names = more.pop("names", tags)
+    return Migrate(folder(*tags), names, database, LIMITS, **more)
 
 
 def test_what_is_pending_is_applied() -> None:
     database, said = Database(), []
     one = step(database, "0000_a", "0001_b")
-    assert (one.name, one.host) == ("migrate", "")
+    assert (one.name, one.host, one.touches, one.reverts) == ("migrate", "", True, True)
     assert one.do(lambda *words: said.append(words)) == "0000_a, 0001_b"
     (script,) = database.applied
     assert script.index("select '0000_a'") < script.index("select '0001_b'")
     assert "set lock_timeout = 5000;\nset statement_timeout = 600000;" in script
     assert said == [("applying 0000_a, 0001_b", False)]
     # And nothing the second time.
-    assert one.do(lambda *words: said.append(words)) == "nothing pending"
+    assert one.do(lambda *words: said.append(words)) == "applied already"
     assert len(database.applied) == 1
     assert len(said) == 1
+
+
+def test_what_is_held_back_is_left_for_later() -> None:
+    database = Database()
+    one = step(database, "0000_a", "0001_b", names=["0000_a"])
+    assert one.do(lambda *_: None) == "0000_a"
+    (script,) = database.applied
+    assert "0001_b" not in script
 
 
 def test_success_that_is_none_is_found_out() -> None:
@@ -91,9 +91,21 @@ def test_success_that_is_none_is_found_out() -> None:
         step(Database(lies=True), "0000_a").do(lambda *_: None)
 
 
-def test_a_file_that_fails() -> None:
+def test_a_file_that_fails_and_leaves_the_schema_as_before() -> None:
+    one = step(Database(fails=True), "0000_a")
     with pytest.raises(MigrationFailed, match=r"0000_a\.sql failed and was rolled back"):
-        step(Database(fails=True), "0000_a").do(lambda *_: None)
+        one.do(lambda *_: None)
+    assert one.undo(lambda *_: None) == ""
+
+
+def test_a_file_that_leaves_the_schema_half_way() -> None:
+    one = step(Database(), "0000_a", way_back=lambda: "inv restore.production shop-1")
+    half = Aftermath(file="0001_b.sql", rolled_back=False, applied=("0000_a",))
+    one._failed.append(MigrationFailed("db-1", "0001_b.sql failed", now=half))
+    with pytest.raises(NeedsPerson, match="not as it was before") as caught:
+        one.undo(lambda *_: None)
+    assert "Applied: 0000_a. Failed: 0001_b.sql." in caught.value.state
+    assert caught.value.mend == "inv restore.production shop-1"
 
 
 def test_what_does_not_fit_is_refused_before_anything_is_applied() -> None:
@@ -105,12 +117,9 @@ def test_what_does_not_fit_is_refused_before_anything_is_applied() -> None:
 
 def test_undoing_is_nothing() -> None:
     database = Database()
-    assert step(database, "0000_a").undo(lambda *_: None) == ""
+    one = step(database, "0000_a")
+    assert one.undo(lambda *_: None) == ""
     assert database.applied == []
-
-
-def test_the_image_is_asked_on_the_host_that_has_it() -> None:
-    one = step(Database(), "0000_a")
     one.do(lambda *_: None)
-    (call,) = one.holder.calls  # type: ignore[attr-defined]
-    assert call.argv[-2:] == ("shop@sha256:1", "")
+    assert one.undo(lambda *_: None) == "left as it is: the version before can live with it"
+    assert len(database.applied) == 1

@@ -1,0 +1,71 @@
+"""What is pending in the database, for people and for programs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from deploy.database.lint.rules import RULES
+from deploy.database.lint.verdict import Outcome
+
+if TYPE_CHECKING:
+    from deploy.database.lint.verdict import Judged
+    from deploy.database.migrations.folder import Migration
+    from deploy.database.outlook import Outlook
+
+
+def lines(outlook: Outlook) -> list[str]:
+    """How many are pending, then a line for each file and each finding."""
+    if not outlook.pending:
+        return ["nothing pending"]
+    found = [f"{len(outlook.pending)} pending"]
+    for one in outlook.pending:
+        found.append(f"  {one.name}  {_phase(one, outlook)}")
+        found += [f"    {_said(said)}" for said in outlook.judged if said.finding.file == one.path]
+    return found
+
+
+def with_sql(outlook: Outlook) -> list[str]:
+    """Every migration with its state; the SQL of those that are pending."""
+    found = []
+    for one in outlook.standing.judged:
+        found.append(f"{one.path}  {one.state}")
+        if one.migration is not None and one.migration in outlook.pending:
+            found += [f"    {line}" for line in one.migration.sql.strip().splitlines()]
+    return found + [f"{_place(one)}  {_said(one)}" for one in outlook.judged]
+
+
+def as_dict(outlook: Outlook) -> dict[str, Any]:
+    """The same as plain values."""
+    return {
+        "states": [{"file": one.path, "state": one.state.value} for one in outlook.standing.judged],
+        "pending": [
+            {"name": one.name, "file": one.path, "phase": _phase(one, outlook), "sql": one.sql}
+            for one in outlook.pending
+        ],
+        "findings": [
+            {
+                "file": one.finding.file,
+                "line": one.finding.line,
+                "rule": one.finding.rule,
+                "subject": one.finding.subject,
+                "outcome": one.outcome.value,
+            }
+            for one in outlook.judged
+        ],
+    }
+
+
+def _phase(one: Migration, outlook: Outlook) -> str:
+    return "contract, after every host has settled" if one in outlook.later else "expand"
+
+
+def _place(one: Judged) -> str:
+    return f"{one.finding.file}:{one.finding.line}"
+
+
+def _said(one: Judged) -> str:
+    finding = one.finding
+    sign = {Outcome.ALLOWED: "✓", Outcome.WARNED: "!"}.get(one.outcome, "·")
+    subject = f"{finding.subject}: " if finding.subject else ""
+    why = f" ({one.outcome}: {one.why})" if one.why else f" ({one.outcome})"
+    return f"{sign} {finding.rule}  {subject}{RULES[finding.rule].what}{why}"

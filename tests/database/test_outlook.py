@@ -1,0 +1,116 @@
+"""What is pending and what it would do, from an image's folder and a real database."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from deploy.database.lint.verdict import Outcome
+from deploy.database.migrations.apply import Applier
+from deploy.database.migrations.folder import read_folder
+from deploy.database.migrations.script import Limits
+from deploy.database.outlook import look
+from deploy.database.sizes import sizes
+from deploy.errors import Refused
+
+from .conftest import asked
+from .migrations import v0
+
+if TYPE_CHECKING:
+    from deploy.database.access import Access
+    from deploy.database.migrations.folder import Folder
+
+pytestmark = pytest.mark.fleet
+
+USERS = "create table users (id serial primary key, name text, mail text);"
+
+
+def folder(**files: str) -> Folder:
+    return read_folder(v0(**files))
+
+
+@pytest.fixture
+def users(postgres: Access) -> Access:
+    """A database that has the first migration."""
+    first = folder(a=USERS)
+    Applier(postgres, Limits(5, 60)).apply(first.migrations, form=first.format)
+    return postgres
+
+
+def test_what_is_pending_and_what_waits(users: Access) -> None:
+    found = look(
+        folder(
+            a=USERS,
+            b="alter table users add column age integer;",
+            c="-- deploy: phase=contract\nalter table users drop column mail;",
+        ),
+        users,
+    )
+    assert [one.name for one in found.now] == ["b"]
+    assert [one.name for one in found.later] == ["c"]
+    assert [(one.finding.rule, one.outcome) for one in found.judged] == [
+        ("drop-column", Outcome.HELD)
+    ]
+    assert list(found.contracts) == ["c"]
+
+
+REFUSED = {
+    "a drop": ("alter table users drop column mail;", "b.sql:1", "drop-column"),
+    "hidden": (
+        "do $$ begin\n  alter table users rename column mail to post;\nend $$;",
+        "b.sql:2",
+        "rename-column",
+    ),
+    "opaque": ("do $$ begin execute 'drop ' || 'table users'; end $$;", "b.sql:1", "opaque"),
+    "unreadable": ("alter tabel users;", "b.sql:1", "unreadable"),
+    "rows": ("select 1;\ntruncate users;", "b.sql:2", "truncate"),
+}
+
+
+@pytest.mark.parametrize(("sql", "where", "rule"), REFUSED.values(), ids=REFUSED)
+def test_what_the_running_version_could_not_live_with(
+    users: Access, sql: str, where: str, rule: str
+) -> None:
+    with pytest.raises(Refused, match="could not live with") as caught:
+        look(folder(a=USERS, b=sql), users)
+    assert (where, rule) in [(one.where, one.path) for one in caught.value.faults]
+
+
+def test_one_that_is_allowed_with_a_reason(users: Access) -> None:
+    sql = (
+        "-- deploy: allow drop-column nobody has read it since March\nalter table users drop mail;"
+    )
+    found = look(folder(a=USERS, b=sql), users)
+    assert [one.outcome for one in found.judged] == [Outcome.ALLOWED]
+    assert [one.name for one in found.now] == ["b"]
+
+
+def test_a_lock_is_judged_by_the_size_of_the_table(users: Access) -> None:
+    index = folder(a=USERS, b="create index on users (mail);")
+    (small,) = look(index, users).judged
+    assert (small.finding.rule, small.outcome) == ("index-blocks-writes", Outcome.WARNED)
+    asked(
+        users, "insert into users (mail) select repeat('x', 2000) from generate_series(1, 60000);"
+    )
+    with pytest.raises(Refused, match="index-blocks-writes: users"):
+        look(index, users)
+
+
+def test_what_does_not_fit_is_refused(users: Access) -> None:
+    with pytest.raises(Refused, match="do not fit together"):
+        look(folder(a=f"{USERS}-- edited"), users)
+
+
+def test_where_nothing_is_there_yet_everything_is_pending() -> None:
+    found = look(folder(a=USERS, b="alter table users drop column mail;"), None)
+    assert [one.name for one in found.pending] == ["a", "b"]
+    assert found.judged == ()
+
+
+def test_sizes_are_of_tables_and_of_their_indexes(users: Access) -> None:
+    asked(users, "create schema s; create table s.t (id integer primary key)")
+    found = sizes(users)
+    assert found["users_pkey"] == found["users"] > 0
+    assert found["s.t_pkey"] == found["s.t"]
+    asked(users, "drop schema s cascade")

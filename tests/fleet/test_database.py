@@ -1,0 +1,187 @@
+"""Deploys that change the database, on the fleet: backed up, judged, applied, and given back."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.sandbox import images, provide
+from deploy.sandbox.home import Home
+from tests.fleet.conftest import Loads, no_failure
+from tests.fleet.project import ROOT, WEB, Project, container_ids, on_host
+
+DRIZZLE = ROOT / "examples" / "shop" / "drizzle"
+PSQL = 'docker exec -i "$(docker ps -q --filter label=com.docker.compose.service=database)" '
+PSQL += "psql -U shop -d shop -XAtq -v ON_ERROR_STOP=1 -c "
+ROWS = 200_000
+FILL = """
+insert into orders (user_id, article, quantity)
+select u.id, $$mug$$, 1 + n % 5 from (select id from users limit 1) u, generate_series(1, 200000) n
+where (select count(*) from orders) < 200000
+"""
+
+
+def sql(text: str) -> str:
+    """Ask the database as somebody who sits on its host."""
+    return on_host("db-1", f"{PSQL} '{text}'")
+
+
+@pytest.fixture(scope="module")
+def image(fleet: None, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """Build a version of the shop with these migrations after its own, push it, return its tag."""
+    docker = provide.running()
+    assert docker is not None
+    password = Home().secret("REGISTRY_PASSWORD")
+
+    def make(tag: str, **more: str) -> str:
+        folder = tmp_path_factory.mktemp(tag) / "image"
+        shutil.copytree(DRIZZLE, folder / "drizzle")
+        journal = folder / "drizzle" / "meta" / "_journal.json"
+        body = json.loads(journal.read_text())
+        for name, text in more.items():
+            last = body["entries"][-1]
+            entry = {**last, "idx": last["idx"] + 1, "when": last["when"] + 1000, "tag": name}
+            body["entries"].append(entry)
+            (folder / "drizzle" / f"{name}.sql").write_text(text)
+        journal.write_text(json.dumps(body))
+        lines = ["FROM localhost:5050/shop:v1", "COPY drizzle ./drizzle", f"ENV SHOP_VERSION={tag}"]
+        (folder / "Dockerfile").write_text("\n".join(lines) + "\n")
+        name = f"localhost:5050/shop:{tag}"
+        docker("build", "--quiet", "--tag", name, str(folder))
+        with images.login(docker, password) as pusher:
+            pusher("push", "--quiet", name)
+        return tag
+
+    return make
+
+
+@pytest.fixture
+def shop_with_rows(settings_of_shop: Project, release: Callable[..., str]) -> Iterator[Project]:
+    """The shop on v1, backups required, and a table as large as a small team's."""
+    shop = settings_of_shop
+    shop.on(release("v1"))
+    sql(FILL)
+    database = {**shop.body["database"], "backup": {"required": True, "keep": 3}}
+    shop.change(database=database)
+    yield shop
+    # What the tests have applied goes, so that the shop's own migrations are the newest again.
+    newest = json.loads((DRIZZLE / "meta" / "_journal.json").read_text())["entries"][-1]["when"]
+    sql("alter table orders drop column if exists colour, drop column if exists old")
+    sql(f"delete from drizzle.__drizzle_migrations where created_at > {newest}")  # noqa: S608
+
+
+EXPAND = "ALTER TABLE orders ADD COLUMN colour text;"
+
+
+def test_an_expand_under_load_is_backed_up_first(
+    shop_with_rows: Project, image: Callable[..., str], load: Loads
+) -> None:
+    shop = shop_with_rows
+    tag = image("expand", x1_colour=EXPAND)
+    plan = shop.inv("plan", "--tag", tag)
+    assert "database  1 pending" in plan.text
+    assert "x1_colour  expand" in plan.text
+    states = shop.inv("migrate", "--plan", "--tag", tag)
+    assert "x1_colour.sql  pending\n    ALTER TABLE orders ADD COLUMN colour text;" in states.text
+    with load() as traffic:
+        done = shop.deploy(tag)
+    assert done.exit_code == 0, done.text
+    no_failure(traffic)
+    order = [line for _, line in done.lines if line.startswith("  ✓")]
+    first = next(n for n, line in enumerate(order) if " stage " in line)
+    assert [line.split()[1:3] for line in order[first - 2 : first]] == [
+        ["db-1", "backup"],
+        ["migrate", order[first - 1].split()[2]],
+    ]
+    assert sql("select count(colour) from orders") == "0"
+    (backup, *_) = json.loads(shop.inv("backup", "list", "--json").text)
+    assert (backup["tag"], backup["purpose"], backup["proof"]) == (tag, "deploy", "decoded")
+    again = shop.inv("plan", "--tag", tag, "--detailed-exit-code")
+    assert again.exit_code == 0, again.text
+
+
+REFUSED = {
+    "drop": ("ALTER TABLE orders DROP COLUMN note;", "x1.sql:1", "drop-column"),
+    "rename": ("ALTER TABLE orders RENAME COLUMN note TO remark;", "x1.sql:1", "rename-column"),
+    "type": ("ALTER TABLE orders ALTER quantity TYPE text;", "x1.sql:1", "change-type"),
+    "required": ("ALTER TABLE orders ADD c text NOT NULL;", "x1.sql:1", "add-required-column"),
+    "hidden": (
+        "SELECT 1;\nDO $$ BEGIN\n  ALTER TABLE orders DROP COLUMN note;\nEND $$;",
+        "x1.sql:3",
+        "drop-column",
+    ),
+    "executed": ("DO $$ BEGIN EXECUTE 'DROP TABLE ' || 'jobs'; END $$;", "x1.sql:1", "opaque"),
+    "truncate": ("TRUNCATE jobs;", "x1.sql:1", "truncate"),
+    "no-sql": ("ALTER TABEL orders;", "x1.sql:1", "unreadable"),
+}
+
+
+def test_what_the_running_version_cannot_live_with_is_refused(
+    shop_with_rows: Project, image: Callable[..., str]
+) -> None:
+    shop = shop_with_rows
+    before = {host: container_ids(host) for host in WEB}
+    for kind, (text, where, rule) in REFUSED.items():
+        done = shop.deploy(image(f"bad-{kind}", x1=text))
+        assert done.exit_code == 3, done.text
+        assert f"{where}  {rule}: " in done.text, done.text
+        assert "Nothing has been changed" in done.text
+    assert {host: container_ids(host) for host in WEB} == before
+    assert set(shop.tags().values()) == {"v1"}
+
+
+def test_a_contract_waits_for_every_host_and_bars_the_way_back(
+    shop_with_rows: Project, image: Callable[..., str]
+) -> None:
+    shop = shop_with_rows
+    sql("alter table orders add column if not exists old text")
+    contract = "-- deploy: phase=contract\nALTER TABLE orders DROP COLUMN old;"
+    done = shop.deploy(image("contract", x1=contract))
+    assert done.exit_code == 0, done.text
+    ended = [line.split()[1:3] for _, line in done.lines if line.startswith("  ✓")]
+    last = max(n for n, words in enumerate(ended) if words[1:] == ["settle"])
+    assert [n for n, words in enumerate(ended) if words[0] == "contract"] > [last]
+    assert sql("select count(*) from pg_attribute where attname = $$old$$") == "0"
+    back = shop.inv("rollback", "--to", "v1")
+    assert back.exit_code == 3, back.text
+    assert "v1 cannot live with what has been applied since: x1" in back.text
+
+
+def test_one_that_fails_leaves_schema_and_hosts_as_they_were(
+    shop_with_rows: Project, image: Callable[..., str], load: Loads
+) -> None:
+    shop = shop_with_rows
+    before = {host: container_ids(host) for host in WEB}
+    text = f"{EXPAND}\nINSERT INTO orders (user_id, article, quantity) VALUES (-1, 'x', 1);"
+    with load() as traffic:
+        done = shop.deploy(image("fails", x1=text))
+    assert done.exit_code == 4, done.text
+    assert "x1.sql failed at line 2 and was rolled back" in done.text
+    no_failure(traffic)
+    assert sql("select count(*) from pg_attribute where attname = $$colour$$") == "0"
+    assert {host: container_ids(host) for host in WEB} == before
+
+
+def test_the_database_alone_is_migrated_and_given_back(
+    shop_with_rows: Project, image: Callable[..., str], tmp_path: Path
+) -> None:
+    shop = shop_with_rows
+    before = {host: container_ids(host) for host in WEB}
+    done = shop.inv("migrate", "--tag", image("alone", x1=EXPAND))
+    assert done.exit_code == 0, done.text
+    assert {host: container_ids(host) for host in WEB} == before
+    assert sql("select count(colour) from orders") == "0"
+    (backup, *_) = json.loads(shop.inv("backup", "list", "--json").text)
+    restored = shop.inv("restore", backup["name"], "--yes")
+    assert restored.exit_code == 0, restored.text
+    assert sql("select count(*) from pg_attribute where attname = $$colour$$") == "0"
+    assert int(sql("select count(*) from orders")) >= ROWS
+    home = subprocess.run(
+        ["curl", "-fsS", "http://127.0.0.1:8080/"], capture_output=True, text=True, check=False
+    )
+    assert home.returncode == 0, home.stderr
