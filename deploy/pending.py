@@ -59,6 +59,6 @@ def _pull(situation: Situation, host: str, image: str) -> None:
     arrows = situation.arrows(host, {})
     password = f"{situation.registry_password}\n".encode()
     try:
-        arrows.read("fetch", [image], timeout=_PULL, stdin=password)
+        arrows.read("pull_one", [image], timeout=_PULL, stdin=password)
     except CommandFailed as error:
         raise Refused(f"{host}: the image could not be pulled", state=error.stderr) from None

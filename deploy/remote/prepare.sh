@@ -29,8 +29,8 @@ recall() {
 	say prepared
 }
 
-# fetch IMAGE: have one image here, for a look into it. Standard input: the line with the password.
-fetch() {
+# pull_one IMAGE: have one image here, for a look into it. Standard input: the line with the password.
+pull_one() {
 	IFS= read -r password || :
 	if ! pull "$password" "$1"; then
 		printf '%s\n%s\n' "$reason" "$detail" >&2
