@@ -21,7 +21,8 @@ PSQL += "psql -U shop -d shop -XAtq -v ON_ERROR_STOP=1 -c "
 ROWS = 200_000
 FILL = """
 insert into orders (user_id, article, quantity, price_cents)
-select u.id, $$mug$$, 1 + n % 5, 900 from (select id from users limit 1) u, generate_series(1, 200000) n
+select u.id, $$mug$$, 1 + n % 5, 900
+  from (select id from users limit 1) u, generate_series(1, 200000) n
 where (select count(*) from orders) < 200000
 """
 
@@ -154,7 +155,8 @@ def test_one_that_fails_leaves_schema_and_hosts_as_they_were(
 ) -> None:
     shop = shop_with_rows
     before = {host: container_ids(host) for host in WEB}
-    text = f"{EXPAND}\nINSERT INTO orders (user_id, article, quantity, price_cents) VALUES (-1, 'x', 1, 1);"
+    columns = "user_id, article, quantity, price_cents"
+    text = f"{EXPAND}\nINSERT INTO orders ({columns}) VALUES (-1, 'x', 1, 1);"
     with load() as traffic:
         done = shop.deploy(image("fails", x1=text))
     assert done.exit_code == 4, done.text
