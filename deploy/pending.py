@@ -8,18 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deploy.database.access import access_of
-from deploy.database.image import migrations_in
+from deploy.database.image import Pull, migrations_in
 from deploy.database.migrations.folder import read_folder
 from deploy.database.outlook import Outlook, look
-from deploy.errors import CommandFailed, Refused
 
 if TYPE_CHECKING:
     from deploy.database.access import Access
     from deploy.release import Release
     from deploy.situation import Situation
-
-_PULL = 900.0
-"""Seconds for one image: 1 GB at about 10 Mbit/s."""
 
 
 def outlook_of(situation: Situation, release: Release) -> Outlook | None:
@@ -38,9 +34,9 @@ def outlook_of(situation: Situation, release: Release) -> Outlook | None:
         for host, place in situation.placements.items()
         if any(one.name == name for one in place.rolled)
     )
-    _pull(situation, holder, image)
-    folder = read_folder(migrations_in(situation.hosts[holder], image, database.folder))
-    return look(folder, there(situation))
+    pull = Pull(situation.arrows(holder, {}).settings, situation.registry_password)
+    files = migrations_in(situation.hosts[holder], image, database.folder, pull)
+    return look(read_folder(files), there(situation))
 
 
 def there(situation: Situation) -> Access | None:
@@ -53,12 +49,3 @@ def there(situation: Situation) -> Access | None:
         if not any(one.state == "running" for one in facts.of(database.service)):
             return None
     return access_of(situation.environment, situation.hosts)
-
-
-def _pull(situation: Situation, host: str, image: str) -> None:
-    arrows = situation.arrows(host, {})
-    password = f"{situation.registry_password}\n".encode()
-    try:
-        arrows.read("pull_one", [image], timeout=_PULL, stdin=password)
-    except CommandFailed as error:
-        raise Refused(f"{host}: the image could not be pulled", state=error.stderr) from None

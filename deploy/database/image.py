@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import tarfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from deploy.errors import Refused
 from deploy.remote.host import Host, checked
+from deploy.remote.script import assemble
 
 _SCRIPT = """
 folders() {
@@ -28,26 +31,55 @@ if [ -z "$folder" ]; then
 fi
 docker cp "$id:$folder" - || exit 4
 """
+_PULL = """
+IFS= read -r password || :
+( pull "$password" "$1" || { printf '%s\\n%s\\n' "$reason" "$detail" >&2; exit 1; } ) >&2 || exit 6
+"""
+"""In a shell of its own, at whose end the login to the registry goes."""
+_NOT_PULLED = 6
+_READ = 120.0
+"""Seconds in which a folder of some megabytes is taken out of an image."""
+_PULLED = 900.0
+"""Seconds for the image: 1 GB at about 10 Mbit/s."""
 _NONE = 3
 _NOT_THERE = 4
 _SEVERAL = 5
 
 
-def migrations_in(host: Host, image: str, folder: str | None) -> dict[str, bytes]:
-    """Return path → content of the migrations folder of an image that the host has pulled.
+@dataclass(frozen=True)
+class Pull:
+    """How a host that lacks an image pulls it: an arrow's settings, and the registry's password."""
+
+    settings: Mapping[str, str]
+    password: str = field(repr=False)
+
+
+def migrations_in(
+    host: Host, image: str, folder: str | None, pull: Pull | None = None
+) -> dict[str, bytes]:
+    """Return path → content of the migrations folder of an image.
 
     Args:
-        host: a host with the image.
+        host: a host with the image, or, with `pull`, any.
         image: its name.
         folder: where it is in the image; None: found by its journal (Drizzle 0.x) or its
             `TIMESTAMP_x/migration.sql` (Drizzle 1), first in `drizzle/` of the working directory.
+        pull: pull the image first; in the same exec, since each is a round trip.
 
     Raises:
-        Refused: the image has no such folder, or several.
+        Refused: the image has no such folder, or several, or it can't be pulled.
         HostError: the host did not do it.
     """
-    argv = ["sh", "-c", _SCRIPT, "headway-migrations", image, folder or ""]
-    result = host.exec(argv, timeout=120)
+    script, stdin, timeout = _SCRIPT, b"", _READ
+    if pull:
+        parts = [("deploy.remote", "lib"), ("deploy.remote", "prepare")]
+        script = assemble(pull.settings, parts, _PULL + _SCRIPT)
+        stdin, timeout = f"{pull.password}\n".encode(), _READ + _PULLED
+    argv = ["sh", "-c", script, "headway-migrations", image, folder or ""]
+    result = host.exec(argv, stdin=stdin, timeout=timeout)
+    if result.exit_code == _NOT_PULLED:
+        said = result.stderr.decode("utf-8", "replace").strip()
+        raise Refused(f"{host.name}: the image could not be pulled", state=said)
     if result.exit_code == _NONE:
         raise Refused(
             f"{image} has no migrations folder (none with a meta/_journal.json, nor with a "

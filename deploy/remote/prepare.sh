@@ -29,15 +29,6 @@ recall() {
 	say prepared
 }
 
-# pull_one IMAGE: have one image here, for a look into it. Standard input: the line with the password.
-pull_one() {
-	IFS= read -r password || :
-	if ! pull "$password" "$1"; then
-		printf '%s\n%s\n' "$reason" "$detail" >&2
-		return 1
-	fi
-}
-
 receive() {
 	mkdir -p "$state/releases" "$state/proxy" "$dir/slots" && chmod 755 "$dir/slots"
 	find "$state/releases" -mindepth 1 -maxdepth 1 -name '.incoming.*' -exec rm -rf {} +

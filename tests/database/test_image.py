@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from deploy.database.image import migrations_in
+from deploy.database.image import Pull, migrations_in
 from deploy.errors import CommandFailed, Refused
+from deploy.remote.fake import FakeHost
+from deploy.remote.host import Result
 from tests.localhost import LocalHost
 
 from .conftest import docker
@@ -142,3 +144,23 @@ def test_a_hostile_name_is_a_name() -> None:
     with pytest.raises(CommandFailed) as caught:
         migrations_in(LocalHost(), "$(touch /tmp/headway-hostile)", "'; exit 0; '")
     assert "invalid reference format" in caught.value.stderr
+
+
+SETTINGS = {"dir": "/nowhere", "registry": "registry.example", "registry_user": "acme"}
+
+
+def test_an_image_that_is_not_there_is_pulled_first_or_refused() -> None:
+    nowhere = Pull(SETTINGS | {"registry": "", "registry_user": ""}, "")
+    with pytest.raises(Refused, match="the image could not be pulled") as caught:
+        migrations_in(LocalHost("web-1"), "localhost:1/none:v1", None, nowhere)
+    assert "could not pull localhost:1/none:v1" in caught.value.state
+
+
+def test_the_password_of_the_registry_goes_by_standard_input_alone() -> None:
+    host = FakeHost("web-1", lambda _call: Result(6, b"", b"no", 0))
+    with pytest.raises(Refused):
+        migrations_in(host, "registry.example/shop:v1", None, Pull(SETTINGS, "hunter2"))
+    (call,) = host.calls
+    assert call.stdin == b"hunter2\n"
+    assert "hunter2" not in " ".join(call.argv)
+    assert "hunter2" not in repr(Pull(SETTINGS, "hunter2"))
