@@ -47,8 +47,10 @@ undo_service() {
 	flip "$1" "$old"
 	end=$(($(now) + $5 * 100))
 	if [ "$4" != - ] && [ "$was" != staging ] && [ -n "$(in_slot "$1" "$3")" ]; then
+		asked=0
 		until [ "$(proxy_inflight "$1" "$3" "$4")" = 0 ] || [ "$(now)" -ge "$end" ]; do
-			sleep 0.2
+			asked=$((asked + 1))
+			pause $asked
 		done
 	fi
 	# shellcheck disable=SC2046 # one word for each id

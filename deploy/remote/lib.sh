@@ -38,6 +38,12 @@ now() {
 	printf '%s' "${uptime%.*}${uptime#*.}"
 }
 
+# pause TIMES: between two questions to the proxy, which cost an exec each: most requests end within a
+# second, and what takes longer takes long.
+pause() {
+	if [ "$1" -le 5 ]; then sleep 0.2; else sleep 1; fi
+}
+
 # begin: take the host's lock, or the one that $lock names. A run whose token has already ended answers with what it said then, so
 # that asking again after a lost connection is not doing again.
 begin() {

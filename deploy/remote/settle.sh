@@ -62,8 +62,10 @@ drain_service() {
 	end=$((began + $5 * 100))
 	left=0
 	if [ "$4" != - ] && [ -n "$(in_slot "$1" "$old")" ]; then
+		asked=0
 		while left=$(proxy_inflight "$1" "$old" "$4") && [ "$left" != 0 ] && [ "$(now)" -lt "$end" ]; do
-			sleep 0.2
+			asked=$((asked + 1))
+			pause $asked
 		done
 	fi
 	[ "$left" = 0 ] || say warned text "$1: $left requests were still open after $5 s and are cut"
