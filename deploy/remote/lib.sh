@@ -44,8 +44,8 @@ pause() {
 	if [ "$1" -le 5 ]; then sleep 0.2; else sleep 1; fi
 }
 
-# begin: take the host's lock, or the one that $lock names. A run whose token has already ended answers with what it said then, so
-# that asking again after a lost connection is not doing again.
+# begin: take the host's lock, or the one that $lock names. A run whose token has already ended answers
+# with what it said then, so that asking again after a lost connection is not doing again.
 begin() {
 	mkdir -p "$state/run" || {
 		say failed reason "cannot write to $dir: is it there, and does it belong to $(id -un)?"

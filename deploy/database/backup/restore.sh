@@ -17,7 +17,8 @@ give_up() {
 	fail "$1" "$why"
 }
 
-# restore KB: everything up to the swap; the new database is expected to need so much. Afterwards both are there, and nobody has noticed anything.
+# restore KB: everything up to the swap; the new database is expected to need so much. Afterwards both
+# are there, and nobody has noticed anything.
 restore() {
 	scratch
 	locate 2>"$errors" || fail "the database cannot be reached" "$(last_lines)"
