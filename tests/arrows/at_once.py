@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pytest
 
 AT_ONCE = 4
 """Cases at a time. On two cores more of them would only make each other's deadlines tight."""
+
+
+def some(
+    request: pytest.FixtureRequest, cases: Iterable[tuple[Any, ...]]
+) -> Sequence[tuple[Any, ...]]:
+    """Every third case, from the first one on; all of them with `--all`."""
+    return list(cases)[:: 1 if request.config.getoption("--all") else 3]
 
 
 def at_once(check: Callable[..., None], cases: Iterable[tuple[Any, ...]]) -> None:

@@ -45,7 +45,7 @@ healthcheck:
   timeout: 4s
   retries: 2
   start_period: 10s
-  start_interval: 200ms
+  start_interval: 500ms
 stop_grace_period: 2s
 restart: unless-stopped
 """

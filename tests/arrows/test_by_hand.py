@@ -9,7 +9,7 @@ import pytest
 
 from deploy.remote.arrows import ArrowFailed
 
-from .at_once import at_once
+from .at_once import at_once, some
 from .conftest import SERVICES, WEB, MakeProject
 from .project import APP, Given, Project, docker, service
 from .visitor import Visitor, wait_for
@@ -37,7 +37,9 @@ def roll_to(project: Project, phase: str) -> tuple[Given, Given]:
     return v1, v2
 
 
-def test_abandon_goes_back_whatever_somebody_typed(make: MakeProject) -> None:
+def test_abandon_goes_back_whatever_somebody_typed(
+    make: MakeProject, request: pytest.FixtureRequest
+) -> None:
     def check(typed: str, phase: str) -> None:
         project = make()
         v1, v2 = roll_to(project, phase)
@@ -46,7 +48,7 @@ def test_abandon_goes_back_whatever_somebody_typed(make: MakeProject) -> None:
         project.assert_settled(v1)
         wait_for(project.port, "v1")
 
-    at_once(check, itertools.product(WHAT, PHASES))
+    at_once(check, some(request, itertools.product(WHAT, PHASES)))
 
 
 def test_the_next_roll_converges_whatever_somebody_typed(make: MakeProject) -> None:
@@ -86,7 +88,9 @@ def test_settle_leaves_something_that_runs(make: MakeProject) -> None:
     at_once(check, [("up",), ("down",), ("stop",)])
 
 
-def test_a_settled_host_is_rolled_whatever_somebody_typed(make: MakeProject) -> None:
+def test_a_settled_host_is_rolled_whatever_somebody_typed(
+    make: MakeProject, request: pytest.FixtureRequest
+) -> None:
     def check(typed: str) -> None:
         project = make()
         v1, v2 = project.release("v1"), project.release("v2")
@@ -97,7 +101,7 @@ def test_a_settled_host_is_rolled_whatever_somebody_typed(make: MakeProject) -> 
         project.roll(v2)
         project.assert_settled(v2)
 
-    at_once(check, [(typed,) for typed in WHAT])
+    at_once(check, some(request, [(typed,) for typed in WHAT]))
 
 
 def test_a_container_made_anew_by_hand_is_taken_as_the_live_one(project: Project) -> None:
