@@ -43,9 +43,11 @@ def release(fleet: None) -> Callable[..., str]:
 
 @pytest.fixture(scope="session")
 def shop(fleet: None, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The shop over the whole fleet, rolling."""
+    """The shop over the whole fleet, rolling, and watched for a second only after each switch."""
     folder = tmp_path_factory.mktemp("shop")
-    return Project(folder / "repository", "sandbox", sandbox_settings())
+    body = sandbox_settings()
+    body["rollout"]["bake"] = "1s"
+    return Project(folder / "repository", "sandbox", body)
 
 
 @pytest.fixture
@@ -61,11 +63,12 @@ def load(request: pytest.FixtureRequest) -> Loads:
     """Send requests for as long as a `with` block runs.
 
     At 60 a second there is something in flight at every moment; what asks for more says so, since
-    generator, edge, proxies and application share two cores with the deploy.
+    generator, edge, proxies and application share two cores with the deploy. Websockets stay open
+    as long as they may, and each host would wait for them.
     """
 
-    def make(rate: float = 60, **rest: object) -> AbstractContextManager[Load]:
-        return running(EDGE, rate=rate, **rest)  # type: ignore[arg-type]
+    def make(rate: float = 60, websockets: int = 0, **rest: object) -> AbstractContextManager[Load]:
+        return running(EDGE, rate=rate, websockets=websockets, **rest)  # type: ignore[arg-type]
 
     return make
 

@@ -10,11 +10,7 @@ from tests.fleet.project import EDGE, WEB, Project, settled
 
 
 @pytest.mark.parametrize("at", ["staged", "switched"])
-def test_killed_in_the_middle_of_a_roll(
-    settings_of_shop: Project, release, load: Loads, at: str
-) -> None:
-    shop = settings_of_shop
-    shop.change(rollout={"bake": "1s"})
+def test_killed_in_the_middle_of_a_roll(shop: Project, release, load: Loads, at: str) -> None:
     shop.on(release("v1"))
     line = {"staged": "✓ web-2     stage", "switched": "web-2     switch                switched"}[
         at

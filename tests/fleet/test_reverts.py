@@ -30,7 +30,8 @@ def test_bad_on_the_second_host_only(
     weights, reason = BAD[kind]
     bad = release(f"bad-{kind}", f"{kind},bad-on=web-2")
     shop.on(release("v1"))
-    shop.change(rollout={"healthy_deadline": "20s"})
+    # The crash comes three seconds after the start.
+    shop.change(rollout={"healthy_deadline": "20s", "bake": "3s"})
     with load(**weights) as traffic:
         done = shop.deploy(bad)
     assert done.exit_code == 4, done.text
@@ -51,7 +52,7 @@ def test_bad_in_the_bake_of_a_blue_green_deploy(
     settings_of_shop: Project, release, load: Loads
 ) -> None:
     shop = settings_of_shop
-    shop.change(rollout={"strategy": "blue-green"})
+    shop.change(rollout={"strategy": "blue-green", "bake": "3s"})
     bad = release("bad-late", "late-unhealthy,bad-on=web-2")
     shop.on(release("v1"))
     with load() as traffic:
