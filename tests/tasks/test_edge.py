@@ -110,7 +110,8 @@ class Asked:
     """An intent whose plan is empty or not; nothing else of it is looked at."""
 
     def __init__(self, empty: bool) -> None:
-        self.plan = self
+        self.plan = self.order = self
+        self.outlook = None
         self.empty = empty
 
 
@@ -119,7 +120,7 @@ class Asked:
     [("y\n", True), ("YES\n", True), (" y \n", True), ("\n", False), ("n\n", False), ("", False)],
 )
 def test_only_yes_is_yes(typed: str, sure: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("deploy.tasks.plan.rendered", lambda _plan: "the plan")
+    monkeypatch.setattr("deploy.tasks.plan.rendered", lambda _plan, _outlook: "the plan")
     monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
     intent: Any = Asked(empty=False)
     assert _sure(intent) is sure
@@ -141,7 +142,7 @@ from deploy.events import Outcome, RunEnded, RunStarted, StepStarted, StepDone
 from deploy.tasks.edge import carry_out, verb
 from invoke.collection import Collection
 
-def stub(intent, stream, cancel):
+def stub(intent, stream, cancel, database_alone):
     """A run of two steps, which looks between them whether it shall stop, as the real one does."""
     stream.emit(RunStarted(id="d-1", verb="deploy", app="shop", environment="staging",
                            before="v1", after="v2", hosts=("web-1",)))
@@ -267,8 +268,8 @@ def test_a_signal_stops_between_two_steps(running: Any, number: signal.Signals) 
 
 def test_a_second_signal_says_why_it_still_runs(running: Any) -> None:
     run = running(
-        "assert cancel.wait(30); print('ASKED', flush=True); cancel.clear(); "
-        "cancel.is_set = lambda: True; time.sleep(1)"
+        "assert cancel.wait(30); cancel.clear(); cancel.is_set = lambda: True; "
+        "print('ASKED', flush=True); time.sleep(1)"
     )
     run.process.send_signal(signal.SIGINT)
     run.until("ASKED")

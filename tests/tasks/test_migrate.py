@@ -151,7 +151,7 @@ def test_without_git(tmp_path: Path, repository: Repository) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["migrate.staging"], "inv migrate.staging --lint"),
+        (["migrate.staging", "--folder", "drizzle"], "--folder without --lint"),
         (["migrate.stagin", "--lint"], "did you mean staging?"),
         (["migrate", "--lint", "--format", "xml"], "There is plain, github, json."),
         (["migrate", "--lint", "--format", "github", "--json"], "ask for two things"),
