@@ -8,6 +8,7 @@ from tests.fleet.conftest import Loads, no_failure
 from tests.fleet.project import WEB, Done, Project, container_ids, on_host, settled, within
 
 
+@pytest.mark.timeout(1200)  # three rolls, at a load that two cores can hardly carry
 @pytest.mark.parametrize("strategy", ["rolling", "blue-green"])
 def test_three_rolls_of_an_application_that_dies_at_once_lose_no_request(
     settings_of_shop: Project, release, load: Loads, strategy: str
