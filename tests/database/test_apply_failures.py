@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from deploy.database.access import in_service
 from deploy.database.migrations.apply import Applier
 from deploy.database.migrations.blockers import LOCK
 from deploy.database.migrations.failure import Done, MigrationFailed, Outcome
@@ -486,7 +487,7 @@ def test_nothing_was_sent(postgres: Access) -> None:
 
 
 def test_a_container_that_does_not_run(postgres: Access) -> None:
-    error = failing(type(postgres)(postgres.host, postgres.settings["project"], "elsewhere"), T)
+    error = failing(in_service(postgres.host, postgres.settings["project"], "elsewhere"), T)
     assert "elsewhere does not run here" in error.state
     assert error.now.as_before is True
 
