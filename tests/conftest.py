@@ -6,17 +6,12 @@ from typing import TYPE_CHECKING
 
 from xdist.scheduler import LoadScopeScheduling
 
-from tests import images
-
 if TYPE_CHECKING:
     import pytest
     from xdist.remote import Producer
 
 SANDBOX = ("tests/fleet/", "tests/sandbox/", "tests/test_registry_real.py")
 """What has the sandbox to itself: there is one, and these change what runs on it."""
-
-LAST = "tests/sandbox/test_start_over.py"
-"""Takes the sandbox away."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -32,7 +27,7 @@ class Halves(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        return "the sandbox" if file.startswith(SANDBOX) and file != LAST else file
+        return "the sandbox" if file.startswith(SANDBOX) else file
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
@@ -42,13 +37,4 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadSco
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest comes first, so that neither process waits for the other at the end."""
-    items.sort(key=lambda item: (item.nodeid.startswith(LAST), not item.nodeid.startswith(SANDBOX)))
-
-
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    if item.get_closest_marker("fleet") and not item.nodeid.startswith(LAST):
-        images.use()
-
-
-def pytest_sessionfinish() -> None:
-    images.leave()
+    items.sort(key=lambda item: not item.nodeid.startswith(SANDBOX))
