@@ -50,7 +50,7 @@ def carry_out(
             hosts=() if database_alone else tuple(situation.placements),
         )
     )
-    before = before_hosts(situation, intent.order)
+    before = before_hosts(situation, intent.order) if database_alone else []
     if database_alone and not before:
         ended = _ended(Outcome.NOTHING, 0, began, "nothing pending that could be applied now")
     elif intent.empty:
@@ -80,10 +80,8 @@ def carry_out(
                 f"inv status.{name}",
             )
         else:
-            ended = _after(plan, failure, name, situation, began)
-            if database_alone and failure is None:
-                message = f"the database is ready for {plan.after}; no host was changed"
-                ended = _ended(Outcome.DONE, 0, began, message, f"inv deploy.{name}")
+            after = _after_migrating if database_alone else _after
+            ended = after(plan, failure, name, situation, began)
     stream.emit(ended)
     return ended
 
@@ -113,9 +111,28 @@ def _after(
     if failure.stuck:
         hosts = ", ".join(host for host, _ in failure.stuck)
         message = f"{hosts} could not be put back; before, {name} was {before}"
+    elif not failure.step.reverts:
+        message = (
+            f"{where} serves {plan.after} on {count} hosts; {failure.step.name} failed, and the "
+            "next deploy tries it again"
+        )
     else:
         message = "left as it is, since auto_revert is off"
     return _ended(Outcome.NEEDS_PERSON, 5, began, message, f"inv status.{name}")
+
+
+def _after_migrating(
+    plan: Plan, failure: Failure | None, name: str, situation: Situation, began: float
+) -> RunEnded:
+    del situation
+    if failure is None:
+        message = f"the database is ready for {plan.after}; no host was changed"
+        return _ended(Outcome.DONE, 0, began, message, f"inv deploy.{name}")
+    if failure.stuck:
+        message = "the schema is not as it was before; no host was changed"
+        return _ended(Outcome.NEEDS_PERSON, 5, began, message, f"inv backup.{name}")
+    message = "the schema is as it was before; no host was changed"
+    return _ended(Outcome.REVERTED, 4, began, message, f"inv migrate.{name} --plan")
 
 
 def _before(plan: Plan) -> str:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from deploy import bundle as bundles
 from deploy import checks, git, history
 from deploy.database.migrations.recorded import recorded
+from deploy.database.outlook import contracts
 from deploy.errors import Fault, Refused, UsageError
-from deploy.pending import outlook_of, there
+from deploy.pending import database_of, folder_of, outlook_of
 from deploy.phases import Order
 from deploy.plan import Plan, Wanted, make
 from deploy.registry import Found, Login, Registry, server_of
@@ -135,7 +136,7 @@ def _not_past_a_contract(
         for name, digest in known[release].contract.items()
         if name not in target.contract
     }
-    server = there(situation) if past else None
+    server = database_of(situation) if past else None
     if server is None:
         return
     applied = {row.hash for row in recorded(server).rows}
@@ -180,8 +181,11 @@ def _intent(
 ) -> Intent:
     bundle, carried = bundles.assemble(situation.environment, situation.compose, found, tag)
     outlook = outlook_of(situation, bundle.release) if verb == "deploy" else None
-    if outlook:
-        bundle = replace(bundle, release=replace(bundle.release, contract=outlook.contracts))
+    folder = outlook.folder if outlook else folder_of(situation, bundle.release)
+    if folder:
+        bundle = replace(bundle, release=replace(bundle.release, contract=contracts(folder)))
+    if verb == "rollback":
+        _not_past_a_contract(situation, history.releases(situation.facts), bundle.release)
     files = {
         host: situation.files(host, bundle.release, bundle.values, carried)
         for host in situation.placements

@@ -11,9 +11,11 @@ from deploy.database.access import access_of
 from deploy.database.image import Pull, migrations_in
 from deploy.database.migrations.folder import read_folder
 from deploy.database.outlook import Outlook, look
+from deploy.errors import Refused
 
 if TYPE_CHECKING:
     from deploy.database.access import Access
+    from deploy.database.migrations.folder import Folder
     from deploy.release import Release
     from deploy.situation import Situation
 
@@ -22,8 +24,20 @@ def outlook_of(situation: Situation, release: Release) -> Outlook | None:
     """What the release's migrations would do; None where the environment migrates nothing.
 
     Raises:
-        Refused: the image can't be pulled, or what is pending can't be applied as it is.
+        Refused: the image can't be pulled, the database can't be looked at, or what is pending
+            can't be applied as it is.
         HostError: a host or the database cannot be asked.
+    """
+    folder = folder_of(situation, release)
+    return look(folder, database_of(situation)) if folder else None
+
+
+def folder_of(situation: Situation, release: Release) -> Folder | None:
+    """The migrations of a release's image; None where the environment migrates nothing.
+
+    Raises:
+        Refused: the image can't be pulled, or has no migrations that can be read.
+        HostError: the host cannot be asked.
     """
     database = situation.environment.database
     if database is None or database.migrations is None:
@@ -35,17 +49,30 @@ def outlook_of(situation: Situation, release: Release) -> Outlook | None:
         if any(one.name == name for one in place.rolled)
     )
     pull = Pull(situation.arrows(holder, {}).settings, situation.registry_password)
-    files = migrations_in(situation.hosts[holder], image, database.folder, pull)
-    return look(read_folder(files), there(situation))
+    return read_folder(migrations_in(situation.hosts[holder], image, database.folder, pull))
 
 
-def there(situation: Situation) -> Access | None:
-    """The database; None where there is none, or no deploy has started its service yet."""
+def database_of(situation: Situation) -> Access | None:
+    """The database; None where there is none, or where its first deploy has yet to start it.
+
+    Raises:
+        Refused: it was there and does not run: what is in it can't be judged, nor backed up.
+    """
     database = situation.environment.database
     if database is None:
         return None
     if database.service and database.host:
         facts = situation.facts[database.host]
-        if not any(one.state == "running" for one in facts.of(database.service)):
-            return None
+        containers = facts.of(database.service)
+        if not any(one.state == "running" for one in containers):
+            if not containers and not facts.release:
+                return None
+            typed = f"docker compose up -d {database.service}"
+            if containers:
+                typed = f"docker start {containers[0].id[:12]}"
+            raise Refused(
+                f"{database.host}: {database.service} does not run, and nothing is migrated that "
+                "could not be looked at",
+                mend=f"On {database.host}, in {situation.environment.path}: {typed}",
+            )
     return access_of(situation.environment, situation.hosts)

@@ -14,7 +14,6 @@ from deploy.database.backup.backups import Order as BackupOrder
 from deploy.database.backup.backups import backups_of
 from deploy.database.backup.copies import copies_of
 from deploy.database.migrations.script import Limits
-from deploy.pending import there
 from deploy.proxy import caddy, haproxy
 from deploy.release import roll
 from deploy.steps.backup import BackUp
@@ -88,7 +87,7 @@ def before_hosts(situation: Situation, order: Order) -> list[Phase]:
         return []
     walk: list[Phase] = []
     made: list[Manifest] = []
-    if situation.environment.backup_required and there(situation):
+    if situation.environment.backup_required and not outlook.fresh:
         walk.append([_backup(situation, order, made)])
     if outlook.now:
 
@@ -96,7 +95,8 @@ def before_hosts(situation: Situation, order: Order) -> list[Phase]:
             return f"inv restore.{situation.environment.name} {made[-1].name}" if made else ""
 
         now = [one.name for one in outlook.now]
-        walk.append([_migrate(situation, outlook, now, way_back=way_back)])
+        fresh = outlook.fresh
+        walk.append([_migrate(situation, outlook, now, way_back=way_back, fresh=fresh)])
     return walk
 
 

@@ -96,16 +96,18 @@ def down(*, keep_images: bool = False, home: Home | None = None, say: Say = prin
     """
     home = home or Home()
     docker = provide.running()
+    left = ", but its images" if keep_images else ""
     with home.locked():
         if docker:
             say("removing the sandbox")
             remove(docker, present(docker), keep_registry=keep_images)
-            if not keep_images:
-                remove_images(docker)
+            kept = [] if keep_images else remove_images(docker)
+            if kept:
+                left = f", but {', '.join(kept)}, on which a container of somebody else's runs"
         if (home.path / "base").exists():  # an `up` was killed; what it made there is root's
             as_root("rm", "-rf", "--one-file-system", str(home.path / "base"))
         shutil.rmtree(home.path)
-    say("down: nothing of the sandbox is left" + (", but its images" if keep_images else ""))
+    say(f"down: nothing of the sandbox is left{left}")
 
 
 def converge(docker: Docker, home: Home, machines: list[Machine], say: Say) -> None:

@@ -27,9 +27,14 @@ def remove(docker: Docker, present: Iterable[Container], *, keep_registry: bool)
         docker("network", "rm", *networks)
 
 
-def remove_images(docker: Docker) -> None:
-    """Remove the images that were built here, and the base image if it was made here."""
-    form = "{{.Repository}}:{{.Tag}}"
+def remove_images(docker: Docker) -> list[str]:
+    """Remove the images that were built here, and the base image if it was made here.
+
+    Returns:
+        Those that stay, since a container that is not the sandbox's runs on them.
+    """
+    # What lost its tag to a later build is known by its digest.
+    form = '{{.Repository}}{{if eq .Tag "<none>"}}@{{.Digest}}{{else}}:{{.Tag}}{{end}}'
     ours = [f"reference={images.PREFIX}/*", f"reference={REGISTRY}/*"]
     listed = [
         name
@@ -47,5 +52,9 @@ def remove_images(docker: Docker) -> None:
     ]
     made = ("image", "ls", "--filter", f"label={base.MADE_LABEL}", "--format", form)
     listed += [name for name in docker.lines(*made) if name in (base.BASE, images.OFFERED_BASE)]
-    if listed:
-        docker("image", "rm", "--force", *dict.fromkeys(listed))
+    # One by one: Docker refuses what a container runs on, and the others are to go all the same.
+    return [
+        name
+        for name in dict.fromkeys(listed)
+        if not docker.works("image", "rm", "--force", name, timeout=120)
+    ]

@@ -11,7 +11,7 @@ from deploy.database.migrations.compare import compare
 from deploy.database.migrations.failure import MigrationFailed
 from deploy.database.migrations.recorded import recorded
 from deploy.database.migrations.states import fit
-from deploy.errors import NeedsPerson
+from deploy.errors import NeedsPerson, Refused
 
 if TYPE_CHECKING:
     from deploy.database.migrations.folder import Folder, Migration
@@ -30,7 +30,8 @@ class Migrate:
 
     `folder` is the new image's, `names` are those to be applied now. `way_back` says what to type
     when the schema is left half-way. With `reverts` false the hosts stay as they are when it fails:
-    they have settled on the version that this was waiting for.
+    they have settled on the version that this was waiting for. `fresh` tells that there was no
+    database to look at when this was ordered.
     """
 
     folder: Folder
@@ -42,6 +43,7 @@ class Migrate:
     host: str = ""
     touches: bool = True
     reverts: bool = True
+    fresh: bool = False
     _failed: list[MigrationFailed] = field(default_factory=list)
     _applied: list[str] = field(default_factory=list)
 
@@ -49,12 +51,18 @@ class Migrate:
         """Apply each file, and look that none is left.
 
         Raises:
-            Refused: the database has changed, and the folder no longer fits it.
+            Refused: the database has changed, and the folder no longer fits it; or there is
+                something in one that was to be new, which nobody has judged.
             MigrationFailed: a file failed; what is applied now, it says.
             NeedsPerson: psql said yes, and the rows say no.
         """
         standing = compare(self.folder, recorded(self.database))
         todo = self._mine(fit(standing))
+        if self.fresh and len(todo) < len(self.names):
+            raise Refused(
+                "the database is not new: it has migrations already, and was not there to look at",
+                mend="It runs now. Deploy again: then what is pending is judged first.",
+            )
         if not todo:
             return "applied already"
         names = ", ".join(one.name for one in todo)

@@ -5,28 +5,24 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from deploy.database.lint.rules import RULES, Finding
 from deploy.database.lint.verdict import Judged, Outcome
 from deploy.views.github import command, inert
 from deploy.views.text import one_line
 
+if TYPE_CHECKING:
+    from deploy.database.lint.rules import Finding
+
 PAGE = "docs/migrations.md"
 """Headway's page with a section for each rule."""
 
-_SIGN = {
+SIGN = {
     Outcome.REFUSED: "✗",
     Outcome.HELD: "·",
     Outcome.LATER: "·",
     Outcome.ALLOWED: "✓",
     Outcome.WARNED: "!",
-}
-_NOTE = {
-    Outcome.REFUSED: "",
-    Outcome.HELD: "held back until every host has settled",
-    Outcome.LATER: "decided in the rehearsal",
-    Outcome.ALLOWED: "allowed",
-    Outcome.WARNED: "",
 }
 _COMMAND = {Outcome.REFUSED: "error", Outcome.WARNED: "warning"}
 
@@ -70,23 +66,7 @@ class Judgement:
 
     def json(self) -> str:
         """The findings as a list of objects, in the order of the files."""
-        return json.dumps(
-            [
-                {
-                    "file": self.prefix + one.finding.file,
-                    "line": one.finding.line,
-                    "rule": one.finding.rule,
-                    "level": one.finding.level.value,
-                    "subject": one.finding.subject,
-                    "detail": one.finding.detail,
-                    "allowed": one.finding.allowed,
-                    "refused": one.outcome is Outcome.REFUSED,
-                    "outcome": one.outcome.value,
-                }
-                for one in self.judged
-            ],
-            indent=2,
-        )
+        return json.dumps([as_dict(one, self.prefix) for one in self.judged], indent=2)
 
     def sum(self) -> str:
         """The last line: what it comes to, and the exit code."""
@@ -98,7 +78,7 @@ class Judgement:
             f"{counts[outcome]} {words}"
             for outcome, words in (
                 (Outcome.REFUSED, "refused"),
-                (Outcome.HELD, _NOTE[Outcome.HELD]),
+                (Outcome.HELD, "held back until every host has settled"),
                 (Outcome.ALLOWED, "allowed"),
                 (Outcome.WARNED, "to be looked at"),
             )
@@ -114,16 +94,24 @@ class Judgement:
         return sorted(self.judged, key=lambda one: one.outcome is not Outcome.REFUSED)
 
 
+def as_dict(one: Judged, prefix: str = "") -> dict[str, Any]:
+    """A finding as plain values; `prefix` stands before its file's path."""
+    return {
+        "file": prefix + one.finding.file,
+        "line": one.finding.line,
+        "rule": one.finding.rule,
+        "level": one.finding.level.value,
+        "subject": one.finding.subject,
+        "detail": one.finding.detail,
+        "allowed": one.finding.allowed,
+        "refused": one.outcome is Outcome.REFUSED,
+        "outcome": one.outcome.value,
+    }
+
+
 def _message(one: Judged) -> str:
-    finding = one.finding
-    what = finding.detail if finding.rule == "bad-exception" else RULES[finding.rule].what
-    if not finding.subject and what != finding.detail:
-        what = f"{what}: {finding.detail}"
-    subject = f"{finding.subject}: " if finding.subject else ""
-    note = ": ".join(part for part in (_NOTE[one.outcome], one.why) if part)
-    text = one_line(f"{subject}{what}{f' ({note})' if note else ''}")
-    return f"{text}  {PAGE}#{finding.rule}"
+    return f"{one_line(one.text)}  {PAGE}#{one.finding.rule}"
 
 
 def _plain(one: Judged, where: str) -> str:
-    return f"{_SIGN[one.outcome]} {one_line(where)}  {one.finding.rule}  {_message(one)}"
+    return f"{SIGN[one.outcome]} {one_line(where)}  {one.finding.rule}  {_message(one)}"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from deploy.database.lint.rules import RULES
-from deploy.database.lint.verdict import Outcome
+from deploy.tasks.judged import SIGN
+from deploy.tasks.judged import as_dict as finding
 
 if TYPE_CHECKING:
     from deploy.database.lint.verdict import Judged
@@ -42,16 +42,7 @@ def as_dict(outlook: Outlook) -> dict[str, Any]:
             {"name": one.name, "file": one.path, "phase": _phase(one, outlook), "sql": one.sql}
             for one in outlook.pending
         ],
-        "findings": [
-            {
-                "file": one.finding.file,
-                "line": one.finding.line,
-                "rule": one.finding.rule,
-                "subject": one.finding.subject,
-                "outcome": one.outcome.value,
-            }
-            for one in outlook.judged
-        ],
+        "findings": [finding(one) for one in outlook.judged],
     }
 
 
@@ -64,8 +55,4 @@ def _place(one: Judged) -> str:
 
 
 def _said(one: Judged) -> str:
-    finding = one.finding
-    sign = {Outcome.ALLOWED: "✓", Outcome.WARNED: "!"}.get(one.outcome, "·")
-    subject = f"{finding.subject}: " if finding.subject else ""
-    why = f" ({one.outcome}: {one.why})" if one.why else f" ({one.outcome})"
-    return f"{sign} {finding.rule}  {subject}{RULES[finding.rule].what}{why}"
+    return f"{SIGN[one.outcome]} {one.finding.rule}  {one.text}"

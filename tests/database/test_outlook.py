@@ -10,7 +10,7 @@ from deploy.database.lint.verdict import Outcome
 from deploy.database.migrations.apply import Applier
 from deploy.database.migrations.folder import read_folder
 from deploy.database.migrations.script import Limits
-from deploy.database.outlook import look
+from deploy.database.outlook import contracts, look
 from deploy.database.sizes import sizes
 from deploy.errors import Refused
 
@@ -52,7 +52,7 @@ def test_what_is_pending_and_what_waits(users: Access) -> None:
     assert [(one.finding.rule, one.outcome) for one in found.judged] == [
         ("drop-column", Outcome.HELD)
     ]
-    assert list(found.contracts) == ["c"]
+    assert list(contracts(found.folder)) == ["c"]
 
 
 REFUSED = {
@@ -102,10 +102,30 @@ def test_what_does_not_fit_is_refused(users: Access) -> None:
         look(folder(a=f"{USERS}-- edited"), users)
 
 
-def test_where_nothing_is_there_yet_everything_is_pending() -> None:
-    found = look(folder(a=USERS, b="alter table users drop column mail;"), None)
-    assert [one.name for one in found.pending] == ["a", "b"]
-    assert found.judged == ()
+WHOLE_HISTORY = {
+    "a": USERS,
+    "b": "-- deploy: phase=contract\nalter table users drop column mail;",
+    "c": "alter table users add column age integer;",
+}
+
+
+def test_where_nothing_is_there_yet_nothing_waits() -> None:
+    """A new environment gets the whole history, contract files and all, in its order."""
+    found = look(folder(**WHOLE_HISTORY), None)
+    assert [one.name for one in found.now] == ["a", "b", "c"]
+    assert (found.later, found.judged, found.fresh) == ((), (), True)
+
+
+def test_an_empty_database_is_one_that_nothing_runs_on(postgres: Access) -> None:
+    found = look(folder(**WHOLE_HISTORY), postgres)
+    assert [one.name for one in found.now] == ["a", "b", "c"]
+    assert (found.later, found.judged, found.fresh) == ((), (), False)
+
+
+def test_tables_that_drizzle_did_not_make_are_of_a_version_that_runs(postgres: Access) -> None:
+    asked(postgres, "create table old (id integer)")
+    with pytest.raises(Refused, match="drop-table: old"):
+        look(folder(a="drop table old;"), postgres)
 
 
 def test_sizes_are_of_tables_and_of_their_indexes(users: Access) -> None:

@@ -148,6 +148,28 @@ def test_a_contract_waits_for_every_host_and_bars_the_way_back(
     back = shop.inv("rollback", "--to", "v1")
     assert back.exit_code == 3, back.text
     assert "v1 cannot live with what has been applied since: x1" in back.text
+    # Nor to an image that has to be pulled, of which no host has a release.
+    pulled = shop.inv("rollback", "--to", image("never-deployed"))
+    assert pulled.exit_code == 3, pulled.text
+    assert "never-deployed cannot live with what has been applied since: x1" in pulled.text
+
+
+def test_a_database_that_does_not_run_is_not_migrated(
+    shop_with_rows: Project, image: Callable[..., str]
+) -> None:
+    shop = shop_with_rows
+    tag = image("blind", x1="ALTER TABLE orders DROP COLUMN note;")
+    find = "docker ps -aq --filter label=com.docker.compose.service=database"
+    on_host("db-1", f"docker stop $({find})")
+    try:
+        done = shop.deploy(tag)
+    finally:
+        on_host("db-1", f"docker start $({find})")
+        on_host("db-1", f"until docker exec $({find}) pg_isready -q -h 127.0.0.1; do sleep 1; done")
+    assert done.exit_code == 3, done.text
+    assert "db-1: database does not run" in done.text
+    assert "docker start" in done.text
+    assert sql("select count(*) from pg_attribute where attname = $$note$$") == "1"
 
 
 def test_one_that_fails_leaves_schema_and_hosts_as_they_were(

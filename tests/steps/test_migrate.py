@@ -115,6 +115,16 @@ def test_what_does_not_fit_is_refused_before_anything_is_applied() -> None:
     assert database.applied == []
 
 
+def test_a_database_that_was_to_be_new_and_is_not_is_left_alone() -> None:
+    """It did not run when this was ordered, so nobody has judged what is pending in it."""
+    database = Database()
+    step(database, "0000_a").do(lambda *_: None)
+    with pytest.raises(Refused, match="is not new"):
+        step(database, "0000_a", "0001_b", fresh=True).do(lambda *_: None)
+    assert len(database.applied) == 1
+    assert step(Database(), "0000_a", fresh=True).do(lambda *_: None) == "0000_a"
+
+
 def test_undoing_is_nothing() -> None:
     database = Database()
     one = step(database, "0000_a")

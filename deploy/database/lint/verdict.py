@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from deploy.database.lint.rules import Finding, Level
+from deploy.database.lint.rules import RULES, Finding, Level
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -42,6 +42,24 @@ class Judged:
     finding: Finding
     outcome: Outcome
     why: str = ""
+
+    @property
+    def text(self) -> str:
+        """What it is and what comes of it, for people, in one line and without the rule's name."""
+        finding = self.finding
+        what = finding.detail if finding.rule == "bad-exception" else RULES[finding.rule].what
+        if not finding.subject and what != finding.detail:
+            what = f"{what}: {finding.detail}"
+        subject = f"{finding.subject}: " if finding.subject else ""
+        note = ": ".join(part for part in (_NOTE.get(self.outcome, ""), self.why) if part)
+        return f"{subject}{what}{f' ({note})' if note else ''}"
+
+
+_NOTE = {
+    Outcome.HELD: "held back until every host has settled",
+    Outcome.LATER: "decided in the rehearsal",
+    Outcome.ALLOWED: "allowed",
+}
 
 
 def verdict(

@@ -1,0 +1,62 @@
+"""A sandbox that another checkout made, and the end of one. Nothing here leaves a sandbox up."""
+
+import subprocess
+
+import pytest
+
+from deploy.sandbox import base, fleet, images, provide
+from deploy.sandbox.containers import owner
+from deploy.sandbox.home import Home
+
+pytestmark = pytest.mark.fleet
+
+USED = "localhost:5050/postgres:17"
+
+
+@pytest.fixture
+def somebody_else():
+    """A container on one of the sandbox's images that is not the sandbox's."""
+    fleet.up()
+    name = "headway-test-somebody-else"
+    subprocess.run(["docker", "rm", "-f", name], capture_output=True, check=False)
+    argv = ["docker", "run", "-d", "--name", name, "--entrypoint", "sleep", USED, "600"]
+    subprocess.run(argv, capture_output=True, check=True)
+    yield
+    subprocess.run(["docker", "rm", "-f", "-v", name], capture_output=True, check=True)
+
+
+def left(docker):
+    """What Docker has of the sandbox, by kind; images by their id."""
+    ours = ("--filter", "label=headway.sandbox=1")
+    ids = docker.lines("image", "ls", "--filter", f"label={images.IMAGE_LABEL}", "--quiet")
+    ids += docker.lines("image", "ls", "--filter", f"label={base.MADE_LABEL}", "--quiet")
+    return {
+        "containers": docker.lines("ps", "--all", "--quiet", *ours),
+        "volumes": docker.lines("volume", "ls", "--quiet", *ours),
+        "networks": docker.lines("network", "ls", "--quiet", *ours),
+        "tags": [
+            line
+            for line in docker.lines("image", "ls", "--format", "{{.Repository}}:{{.Tag}}")
+            if line.startswith((images.PREFIX, "localhost:5050/", base.BASE))
+        ],
+        "images": ids,
+    }
+
+
+def test_one_made_with_other_keys_is_replaced_and_down_leaves_nothing(somebody_else, tmp_path):
+    docker = provide.running()
+    assert owner(docker) == Home().name
+    docker("exec", "headway-db-1", "touch", "/srv/written-by-the-one-before")
+    other = Home(tmp_path / "other")
+    said = []
+    fleet.up(1, home=other, say=said.append)
+    assert any("made with other keys: starting over" in line for line in said)
+    assert owner(docker) == other.name != Home().name
+    assert docker("exec", "headway-db-1", "ls", "/srv") == ""
+    assert all(left(docker).values()), "what is counted below is there now"
+    fleet.down(home=other, say=said.append)
+    assert USED in said[-1]
+    after = left(docker)
+    assert (after["containers"], after["volumes"], after["networks"]) == ([], [], [])
+    assert after["tags"] == [USED]
+    assert not other.path.exists()

@@ -1,0 +1,113 @@
+"""How a run is said to have ended: what state hosts and schema are in, and with which exit code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from deploy import api
+from deploy.errors import HeadwayError, NeedsPerson, Refused
+from deploy.events import Outcome, RunEnded, Stream
+from tests.test_run import Stub, raises
+
+HOSTS = [SimpleNamespace(host=f"web-{n}", before="v1", rolled=("web",)) for n in (1, 2)]
+PLAN = SimpleNamespace(verb="deploy", app="shop", before="v1", after="v2", hosts=HOSTS, empty=False)
+
+
+@dataclass
+class Intent:
+    """Of two hosts from v1 to v2; what its phases are, the test says."""
+
+    empty: bool = False
+    again: Any = None
+
+    def __post_init__(self) -> None:
+        environment = SimpleNamespace(
+            name="production", url="https://shop.example", rollout=SimpleNamespace(auto_revert=True)
+        )
+        self.situation = SimpleNamespace(environment=environment, placements=["web-1", "web-2"])
+        self.order = SimpleNamespace(id="d-1", outlook=None)
+        self.plan = PLAN
+
+
+def ended(monkeypatch: pytest.MonkeyPatch, *steps: Stub, database_alone: bool = False) -> RunEnded:
+    walk = [[step] for step in steps]
+    monkeypatch.setattr(api, "phases", lambda *_: walk)
+    monkeypatch.setattr(api, "before_hosts", lambda *_: walk)
+    intent: Any = Intent()
+    return api.carry_out(intent, Stream(), database_alone=database_alone)
+
+
+def step(name: str, host: str = "", error: HeadwayError | None = None, **more: Any) -> Stub:
+    return Stub([], name, host, raises(error) if error else lambda: None, **more)
+
+
+def test_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = ended(monkeypatch, step("settle", "web-1"))
+    assert (found.outcome, found.exit_code) == (Outcome.DONE, 0)
+    assert found.message == "https://shop.example serves v2 on 2 hosts"
+
+
+def test_refused_before_anything_was_touched(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = ended(monkeypatch, step("backup", "db-1", Refused("no room"), touches=False))
+    assert (found.outcome, found.exit_code) == (Outcome.REFUSED, 3)
+    assert "no room" in found.message
+
+
+def test_reverted(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = ended(monkeypatch, step("stage", "web-1", HeadwayError("unwell")))
+    assert (found.outcome, found.exit_code) == (Outcome.REVERTED, 4)
+    assert found.message == "shop · production is on v1 on all 2 hosts; v2 is marked bad"
+
+
+def test_a_contract_that_fails_leaves_the_hosts_on_the_new_version(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    last = step("contract", "", HeadwayError("it failed"), reverts=False)
+    settled = step("settle", "web-1")
+    found = ended(monkeypatch, settled, last)
+    assert (found.outcome, found.exit_code) == (Outcome.NEEDS_PERSON, 5)
+    assert found.message == (
+        "https://shop.example serves v2 on 2 hosts; contract failed, and the next deploy tries it "
+        "again"
+    )
+    assert settled.log == ["settle web-1"]
+
+
+MIGRATED = {
+    "done": (None, lambda: None, Outcome.DONE, 0, "the database is ready for v2"),
+    "as before": (
+        HeadwayError("failed"),
+        lambda: None,
+        Outcome.REVERTED,
+        4,
+        "the schema is as it was before",
+    ),
+    "half-way": (
+        HeadwayError("failed"),
+        raises(NeedsPerson("half-way")),
+        Outcome.NEEDS_PERSON,
+        5,
+        "the schema is not as it was before",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("error", "undo", "outcome", "code", "said"), MIGRATED.values(), ids=MIGRATED
+)
+def test_the_database_alone(
+    monkeypatch: pytest.MonkeyPatch,
+    error: HeadwayError | None,
+    undo: Any,
+    outcome: Outcome,
+    code: int,
+    said: str,
+) -> None:
+    one = step("migrate", "", error, undo_=undo)
+    found = ended(monkeypatch, one, database_alone=True)
+    assert (found.outcome, found.exit_code) == (outcome, code)
+    assert found.message == f"{said}; no host was changed"
