@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from deploy import bundle as bundles
 from deploy import checks, git, history
 from deploy.database.migrations.recorded import recorded
-from deploy.database.outlook import contracts
+from deploy.database.outlook import contracts, look
 from deploy.errors import Fault, Refused, UsageError
-from deploy.pending import database_of, folder_of, outlook_of
+from deploy.pending import database_of, folder_of
 from deploy.phases import Order
 from deploy.plan import Plan, Wanted, make
 from deploy.registry import Found, Login, Registry, server_of
@@ -23,6 +23,7 @@ from deploy.situation import Situation, whoami
 
 if TYPE_CHECKING:
     from deploy.bundle import Beside
+    from deploy.database.migrations.folder import Folder
     from deploy.release import Release
     from deploy.settings import Environment
 
@@ -63,9 +64,10 @@ def intend_deploy(situation: Situation, tag: str | None, environ: Mapping[str, s
     """
     tag = tag_or_commit(situation.environment, tag)
     carried = bundles.beside(situation.environment, situation.compose)
-    with ThreadPoolExecutor(max_workers=1) as pool:
+    with ThreadPoolExecutor(max_workers=2) as pool:
         reading = pool.submit(situation.gather, carried.on_hosts)
         found = find_images(situation, tag)
+        unpacking = pool.submit(folder_of, situation, _refs(found))
         facts = reading.result()
     faults = checks.host_faults(
         situation.environment.path,
@@ -76,7 +78,7 @@ def intend_deploy(situation: Situation, tag: str | None, environ: Mapping[str, s
     )
     if faults:
         raise Refused("the hosts are not ready for it", faults=tuple(faults))
-    return _intent(situation, found, tag, "deploy", environ)
+    return _intent(situation, found, tag, "deploy", environ, unpacking.result())
 
 
 def intend_rollback(situation: Situation, to: str | None, environ: Mapping[str, str]) -> Intent:
@@ -103,7 +105,8 @@ def intend_rollback(situation: Situation, to: str | None, environ: Mapping[str, 
     if target is None:
         assert to is not None  # noqa: S101 - _previous raises instead
         found = find_images(situation, to)
-        return _intent(situation, found, to, "rollback", environ)
+        folder = folder_of(situation, _refs(found))
+        return _intent(situation, found, to, "rollback", environ, folder)
     _not_past_a_contract(situation, known, target)
     lacking = [
         Fault(host, target.id, "the release's files are not on this host")
@@ -178,10 +181,12 @@ def _intent(
     tag: str,
     verb: str,
     environ: Mapping[str, str],
+    folder: Folder | None,
 ) -> Intent:
     bundle, carried = bundles.assemble(situation.environment, situation.compose, found, tag)
-    outlook = outlook_of(situation, bundle.release) if verb == "deploy" else None
-    folder = outlook.folder if outlook else folder_of(situation, bundle.release)
+    outlook = None
+    if folder and verb == "deploy":
+        outlook = look(folder, database_of(situation))
     if folder:
         bundle = replace(bundle, release=replace(bundle.release, contract=contracts(folder)))
     if verb == "rollback":
@@ -224,6 +229,10 @@ def _again(
         return plan()
 
     return again
+
+
+def _refs(found: Mapping[str, Found]) -> dict[str, str]:
+    return {service: image.ref for service, image in found.items()}
 
 
 class NoImage(Refused):

@@ -5,35 +5,27 @@ To look into an image a host has to have it: it is pulled there, which changes n
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from deploy.checks import LEAST_FREE_KB
 from deploy.database.access import access_of
 from deploy.database.image import Pull, migrations_in
 from deploy.database.migrations.folder import read_folder
-from deploy.database.outlook import Outlook, look
 from deploy.errors import Refused
 
 if TYPE_CHECKING:
     from deploy.database.access import Access
     from deploy.database.migrations.folder import Folder
-    from deploy.release import Release
     from deploy.situation import Situation
 
 
-def outlook_of(situation: Situation, release: Release) -> Outlook | None:
-    """What the release's migrations would do; None where the environment migrates nothing.
+def folder_of(situation: Situation, images: Mapping[str, str]) -> Folder | None:
+    """The migrations of a release; None where the environment migrates nothing.
 
-    Raises:
-        Refused: the image can't be pulled, the database can't be looked at, or what is pending
-            can't be applied as it is.
-        HostError: a host or the database cannot be asked.
-    """
-    folder = folder_of(situation, release)
-    return look(folder, database_of(situation)) if folder else None
-
-
-def folder_of(situation: Situation, release: Release) -> Folder | None:
-    """The migrations of a release's image; None where the environment migrates nothing.
+    Args:
+        situation: the environment; its hosts need not have been read yet.
+        images: service → image by digest; the first one has the migrations.
 
     Raises:
         Refused: the image can't be pulled, or has no migrations that can be read.
@@ -42,13 +34,14 @@ def folder_of(situation: Situation, release: Release) -> Folder | None:
     database = situation.environment.database
     if database is None or database.migrations is None:
         return None
-    name, image = next(iter(release.images.items()))
+    name, image = next(iter(images.items()))
     holder = next(
         host
         for host, place in situation.placements.items()
         if any(one.name == name for one in place.rolled)
     )
-    pull = Pull(situation.arrows(holder, {}).settings, situation.registry_password)
+    settings = situation.arrows(holder, {}).settings
+    pull = Pull(settings, LEAST_FREE_KB, situation.registry_password)
     return read_folder(migrations_in(situation.hosts[holder], image, database.folder, pull))
 
 

@@ -33,6 +33,8 @@ docker cp "$id:$folder" - || exit 4
 """
 _PULL = """
 IFS= read -r password || :
+free=$({ df -Pk /var/lib/docker 2>/dev/null || df -Pk /var/lib; } | awk 'NR == 2 { print $4 }')
+[ "$free" -ge "$least_kb" ] || { echo "less than $((least_kb / 1024)) MB free" >&2; exit 6; }
 ( pull "$password" "$1" || { printf '%s\\n%s\\n' "$reason" "$detail" >&2; exit 1; } ) >&2 || exit 6
 """
 """In a shell of its own, at whose end the login to the registry goes."""
@@ -48,9 +50,13 @@ _SEVERAL = 5
 
 @dataclass(frozen=True)
 class Pull:
-    """How a host that lacks an image pulls it: an arrow's settings, and the registry's password."""
+    """How a host that lacks an image pulls it: an arrow's settings, and the registry's password.
+
+    Not with less than `least_kb` kilobytes free: a look must not be what fills a host's disk.
+    """
 
     settings: Mapping[str, str]
+    least_kb: int
     password: str = field(repr=False)
 
 
@@ -73,7 +79,8 @@ def migrations_in(
     script, stdin, timeout = _SCRIPT, b"", _READ
     if pull:
         parts = [("deploy.remote", "lib"), ("deploy.remote", "prepare")]
-        script = assemble(pull.settings, parts, _PULL + _SCRIPT)
+        settings = {**pull.settings, "least_kb": str(pull.least_kb)}
+        script = assemble(settings, parts, _PULL + _SCRIPT)
         stdin, timeout = f"{pull.password}\n".encode(), _READ + _PULLED
     argv = ["sh", "-c", script, "headway-migrations", image, folder or ""]
     result = host.exec(argv, stdin=stdin, timeout=timeout)

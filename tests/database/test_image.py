@@ -150,7 +150,7 @@ SETTINGS = {"dir": "/nowhere", "registry": "registry.example", "registry_user": 
 
 
 def test_an_image_that_is_not_there_is_pulled_first_or_refused() -> None:
-    nowhere = Pull(SETTINGS | {"registry": "", "registry_user": ""}, "")
+    nowhere = Pull(SETTINGS | {"registry": "", "registry_user": ""}, 0, "")
     with pytest.raises(Refused, match="the image could not be pulled") as caught:
         migrations_in(LocalHost("web-1"), "localhost:1/none:v1", None, nowhere)
     assert "could not pull localhost:1/none:v1" in caught.value.state
@@ -159,8 +159,14 @@ def test_an_image_that_is_not_there_is_pulled_first_or_refused() -> None:
 def test_the_password_of_the_registry_goes_by_standard_input_alone() -> None:
     host = FakeHost("web-1", lambda _call: Result(6, b"", b"no", 0))
     with pytest.raises(Refused):
-        migrations_in(host, "registry.example/shop:v1", None, Pull(SETTINGS, "hunter2"))
+        migrations_in(host, "registry.example/shop:v1", None, Pull(SETTINGS, 0, "hunter2"))
     (call,) = host.calls
     assert call.stdin == b"hunter2\n"
     assert "hunter2" not in " ".join(call.argv)
-    assert "hunter2" not in repr(Pull(SETTINGS, "hunter2"))
+    assert "hunter2" not in repr(Pull(SETTINGS, 0, "hunter2"))
+
+
+def test_a_look_does_not_fill_a_disk() -> None:
+    with pytest.raises(Refused, match="could not be pulled") as caught:
+        migrations_in(LocalHost("web-1"), "localhost:1/none:v1", None, Pull(SETTINGS, 1 << 50, ""))
+    assert caught.value.state.endswith("MB free")
