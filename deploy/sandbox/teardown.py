@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from deploy.sandbox.docker import Docker
 
 
+NAMED = "{{.ID}} {{.Repository}}:{{.Tag}}"
+
+
 def remove(docker: Docker, present: Iterable[Container], *, keep_registry: bool) -> None:
     """Remove containers, volumes and the network."""
     names = [container.name for container in present]
@@ -33,28 +36,21 @@ def remove_images(docker: Docker) -> list[str]:
     Returns:
         Those that stay, since a container that is not the sandbox's runs on them.
     """
-    # What lost its tag to a later build is known by its digest.
-    form = '{{.Repository}}{{if eq .Tag "<none>"}}@{{.Digest}}{{else}}:{{.Tag}}{{end}}'
-    ours = [f"reference={images.PREFIX}/*", f"reference={REGISTRY}/*"]
-    listed = [
-        name
-        for reference in ours
-        for name in docker.lines(
-            "image",
-            "ls",
-            "--filter",
-            f"label={images.IMAGE_LABEL}",
-            "--filter",
-            reference,
-            "--format",
-            form,
-        )
+    # An image of the user's, built on one of these, has the label as well: hence the names.
+    mine = [f"reference={images.PREFIX}/*", f"reference={REGISTRY}/*", "dangling=true"]
+    labelled = ("image", "ls", "--filter", f"label={images.IMAGE_LABEL}", "--filter")
+    listed = [line for which in mine for line in docker.lines(*labelled, which, "--format", NAMED)]
+    made = ("image", "ls", "--filter", f"label={base.MADE_LABEL}", "--format", NAMED)
+    listed += [
+        line
+        for line in docker.lines(*made)
+        if line.split(" ", 1)[1] in (base.BASE, images.OFFERED_BASE)
     ]
-    made = ("image", "ls", "--filter", f"label={base.MADE_LABEL}", "--format", form)
-    listed += [name for name in docker.lines(*made) if name in (base.BASE, images.OFFERED_BASE)]
-    # One by one: Docker refuses what a container runs on, and the others are to go all the same.
+    named = {identity: name for identity, name in (line.split(" ", 1) for line in listed)}
+    # One by one, and by id: of a name Docker would take the tag away even where a container runs
+    # on the image, and what lost its tag to a later build has no other name.
     return [
         name
-        for name in dict.fromkeys(listed)
-        if not docker.works("image", "rm", "--force", name, timeout=120)
+        for identity, name in named.items()
+        if not docker.works("image", "rm", "--force", identity, timeout=120)
     ]

@@ -55,8 +55,11 @@ def test_one_made_with_other_keys_is_replaced_and_down_leaves_nothing(somebody_e
     assert docker("exec", "headway-db-1", "ls", "/srv") == ""
     assert all(left(docker).values()), "what is counted below is there now"
     fleet.down(home=other, say=said.append)
-    assert USED in said[-1]
+    assert USED in said[-1], said
     after = left(docker)
     assert (after["containers"], after["volumes"], after["networks"]) == ([], [], [])
-    assert after["tags"] == [USED]
+    used = docker.lines("image", "ls", "--quiet", USED)
+    assert set(after["images"]) == set(used), "the one that somebody else's container runs on"
+    ids = docker.lines("image", "inspect", "--format", "{{.Id}}", *after["tags"])
+    assert len(set(ids)) == 1, after["tags"]
     assert not other.path.exists()
