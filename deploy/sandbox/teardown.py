@@ -46,7 +46,7 @@ def remove_images(docker: Docker) -> list[str]:
         for line in docker.lines(*made)
         if line.split(" ", 1)[1] in (base.BASE, images.OFFERED_BASE)
     ]
-    named = {identity: name for identity, name in (line.split(" ", 1) for line in listed)}
+    named = dict(line.split(" ", 1) for line in listed)
     # One by one, and by id: of a name Docker would take the tag away even where a container runs
     # on the image, and what lost its tag to a later build has no other name.
     return [
