@@ -8,8 +8,9 @@ and on standard error, between PostgreSQL's own messages, for one that does not.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deploy.database.migrations.blockers import APPLICATION, HOLDER, LOCK, TOKENS
@@ -39,11 +40,26 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Looks:
+    """Queries around a file's own, whose lines are the session's only other output.
+
+    They come before its first query and before its transaction, after each piece within the
+    transaction, before the row is written, and after the commit. They change nothing.
+    """
+
+    begin: str = ""
+    between: str = ""
+    end: str = ""
+    after: str = ""
+
+
+@dataclass(frozen=True)
 class Job:
-    """A migration and how it is run."""
+    """A migration, how it is run, and what is looked at meanwhile."""
 
     migration: Migration
     way: Way
+    looks: Looks = field(default_factory=Looks)
 
 
 def script(
@@ -161,27 +177,69 @@ end"""
     return f"do {dollar_quoted(body)};\n"
 
 
-def _file(number: int, job: Job, table: Table, form: Format, limits: Limits) -> str:
-    one, way = job.migration, job.way
+def back(job: Job, of: Migration, *, table: Table, form: Format, limits: Limits, token: int) -> str:
+    """Return the text that takes a migration back and its row away, in the way of `script`.
+
+    Args:
+        job: the way back, as a migration of its own.
+        of: the migration.
+        table: Drizzle's.
+        form: the folder's format.
+        limits: how long things may take.
+        token: by which the session is known, below 2**31.
+    """
+    units = "".join(_unit(0, at, job.way, limits) for at in range(len(job.way.units)))
+    return f"""\\set VERBOSITY verbose
+\\o /dev/null
+{turn(limits.turn)}{_session(limits, token)}{units or "begin;"}
+\\warn {MARK} unit 0 {len(job.way.units)}
+reset role;
+delete from {table} where {_is_it(of, form)};
+commit;
+"""  # noqa: S608 - the table's name, the hash and the migration's name are quoted
+
+
+def _is_it(one: Migration, form: Format) -> str:
     if form is Format.V1:
-        is_it, columns = f"name = {literal(one.name)}", '"hash", "created_at", "name"'
+        return f"name = {literal(one.name)}"
+    return f"hash = {literal(one.hash)} and created_at = {one.when}"
+
+
+_SET_TRANSACTION = re.compile(r"\bset\s+transaction\b", re.IGNORECASE)
+
+
+def _units(number: int, job: Job, limits: Limits) -> str:
+    # SET TRANSACTION has to come before any query.
+    apart = any(_SET_TRANSACTION.search(unit.text) for unit in job.way.units)
+    between = "" if apart or not job.way.transactional else _shown(job.looks.between)
+    return between.join(_unit(number, at, job.way, limits) for at in range(len(job.way.units)))
+
+
+def _shown(sql: str) -> str:
+    return f"\\o\n{sql}\\o /dev/null\n" if sql else ""
+
+
+def _file(number: int, job: Job, table: Table, form: Format, limits: Limits) -> str:
+    one, way, looks = job.migration, job.way, job.looks
+    is_it = _is_it(one, form)
+    if form is Format.V1:
+        columns = '"hash", "created_at", "name"'
         values = f"{literal(one.hash)}, {one.when}, {literal(one.name)}"
     else:
-        is_it = f"hash = {literal(one.hash)} and created_at = {one.when}"
         columns, values = '"hash", "created_at"', f"{literal(one.hash)}, {one.when}"
     before = "" if way.transactional else f"{INVALID} \\gset\n{mark('invalid :invalid')}"
     after = "" if way.transactional else _no_invalid(one.sql)
-    units = "".join(_unit(number, at, way, limits) for at in range(len(way.units)))
+    units = _units(number, job, limits)
     return f"""select not exists (select from {table} where {is_it}) as todo \\gset
 \\if :todo
 {mark(f"begin {number}")}select extract(epoch from clock_timestamp()) as began \\gset
-{before}{units or "begin;"}
+{before}{_shown(looks.begin)}{units or "begin;"}
 \\warn {MARK} unit {number} {len(way.units)}
-{after}reset role;
+{_shown(looks.end)}{after}reset role;
 insert into {table} ({columns}) values ({values});
 commit;
 select round((extract(epoch from clock_timestamp()) - :began)::numeric, 3) as seconds \\gset
-{mark(f"done {number} :seconds")}\\else
+{mark(f"done {number} :seconds")}{_shown(looks.after)}\\else
 {mark(f"there {number}")}\\endif
 """  # noqa: S608 - the table's name, the hash and the migration's name are quoted
 
