@@ -148,9 +148,12 @@ gate() {
 	# Started anew counts as restarted, whoever did it.
 	started=$(docker inspect -f '{{.State.StartedAt}}' "$@" | tr '\n' ' ')
 	end=$(($(now) + min_healthy))
-	while [ "$(now)" -lt "$end" ]; do
+	look=$(now)
+	while [ "$look" -lt "$end" ]; do
 		still_well "$service" "$started" "$@" || return 1
-		sleep 0.5
+		look=$((look + 50))
+		[ "$look" -le "$end" ] || look=$end
+		sleep_until "$look"
 	done
 	still_well "$service" "$started" "$@"
 }

@@ -44,6 +44,12 @@ pause() {
 	if [ "$1" -le 5 ]; then sleep 0.2; else sleep 1; fi
 }
 
+# sleep_until TIME: as `now` counts; not at all when that is over.
+sleep_until() {
+	rest=$(($1 - $(now)))
+	[ $rest -le 0 ] || sleep "$((rest / 100)).$(printf '%02d' $((rest % 100)))"
+}
+
 # begin: take the host's lock, or the one that $lock names. A run whose token has already ended answers
 # with what it said then, so that asking again after a lost connection is not doing again.
 begin() {
@@ -103,15 +109,25 @@ compose_of() {
 		-f "$files/compose.yaml" -f "$files/host.yaml" "$@"
 }
 
+# know RELEASE: read its configuration, once for all that hash_of and image_of are asked: Compose takes
+# a good part of a second on a host that has work to do.
+know() {
+	[ "${known-}" = "$1" ] && return 0
+	known=$1 configured=$(compose_of "$1" config 2>/dev/null)
+	hashes=$(printf '%s\n' "$configured" | rehash)
+}
+
 # hash_of RELEASE SERVICE: the configuration hash that a container of it is labelled with. Through
 # `config` first: `config --hash` alone hashes the name of an env_file, and not what is in it.
 hash_of() {
-	compose_of "$1" config 2>/dev/null | rehash | awk -v name="$2" '$1 == name { print $2 }'
+	know "$1"
+	printf '%s\n' "$hashes" | awk -v name="$2" '$1 == name { print $2 }'
 }
 
 # image_of RELEASE SERVICE: `config --images SERVICE` would name those of what it depends on as well.
 image_of() {
-	compose_of "$1" config 2>/dev/null | tr -d '"' | awk -v name="$2:" '
+	know "$1"
+	printf '%s\n' "$configured" | tr -d '"' | awk -v name="$2:" '
 		/^[^ ]/ { services = $1 == "services:" }
 		/^  [^ ]/ { wanted = services && $1 == name }
 		wanted && /^    image:/ { print $2; exit }'

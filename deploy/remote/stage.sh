@@ -18,6 +18,7 @@ stage() {
 			next_line $fields
 		done
 	} >"$state/next.new" && mv -f "$state/next.new" "$state/next"
+	know "$release"
 	if ! each_service stage_service; then
 		# The old version has served all the while, so the way back is to take away what came.
 		failed=$reason

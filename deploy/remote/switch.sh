@@ -68,6 +68,7 @@ stop_publishing() {
 replace_service() {
 	[ "$2" = stop-first ] || return 0
 	name=$1 port=$4 replicas=$6 probes=$7
+	know "$release"
 	hash=$(hash_of "$release" "$name")
 	if containers "$name" | awk -v hash="$hash" -v wanted="$replicas" '
 		$3 == "running" && $4 != "unhealthy" && $8 == hash { right++ }
@@ -112,9 +113,13 @@ watch_bake() {
 	grep -q '^service ' "$state/next" || return 0
 	watched=
 	each_service remember_service
-	over=$(($(now) + bake))
-	while [ "$(now)" -lt "$over" ]; do
-		sleep 1
+	look=$(now)
+	over=$((look + bake))
+	# By the clock: the looking takes time as well, and the bake is not to grow by it.
+	while [ "$look" -lt "$over" ]; do
+		look=$((look + 100))
+		[ "$look" -le "$over" ] || look=$over
+		sleep_until "$look"
 		each_service watch_service || return 1
 	done
 }

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 
 NAMED = "{{.ID}} {{.Repository}}:{{.Tag}}"
+NAMELESS = "<none>:<none>"
 
 
 def remove(docker: Docker, present: Iterable[Container], *, keep_registry: bool) -> None:
@@ -44,9 +45,9 @@ def remove_images(docker: Docker) -> list[str]:
     listed += [
         line
         for line in docker.lines(*made)
-        if line.split(" ", 1)[1] in (base.BASE, images.OFFERED_BASE)
+        if line.split(" ", 1)[1] in (base.BASE, images.OFFERED_BASE, NAMELESS)
     ]
-    named = {identity: name for identity, name in (line.split(" ", 1) for line in listed)}
+    named = dict(line.split(" ", 1) for line in listed)
     # One by one, and by id: of a name Docker would take the tag away even where a container runs
     # on the image, and what lost its tag to a later build has no other name.
     return [

@@ -80,6 +80,16 @@ def children(pid: int) -> list[int]:
     return found
 
 
+def serving(pid: int) -> list[int]:
+    """Return what serves an sshd's connections: since OpenSSH 9.8 several processes for each."""
+    found = []
+    for child in children(pid):
+        with contextlib.suppress(OSError):
+            if Path(f"/proc/{child}/comm").read_text().startswith("sshd"):
+                found += [child, *serving(child)]
+    return found
+
+
 def running(words: str) -> bool:
     """Return whether a process with these words in its command line runs."""
     for entry in Path("/proc").iterdir():
@@ -141,7 +151,7 @@ class Sshd:
 
     def cut(self) -> None:
         """Kill the processes that serve connections, as a crash would."""
-        for pid in children(self.process.pid):
+        for pid in serving(self.process.pid):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
