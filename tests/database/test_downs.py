@@ -180,6 +180,16 @@ LOSES = {
         "DROP TYPE m CASCADE",
         "C",
     ),
+    "a down that detaches": (
+        "CREATE INDEX i ON t (a)",
+        "DROP INDEX i; ALTER TABLE t DETACH PARTITION p",
+        "C",
+    ),
+    "a down that counts anew": (
+        "CREATE INDEX i ON t (a)",
+        "DROP INDEX i; ALTER TABLE t ALTER COLUMN id RESTART",
+        "C",
+    ),
     "a path": ("SET search_path = x; CREATE TABLE n ()", "DROP TABLE n", "C"),
     "a psql command": ("\\! ls", "-- nothing", "C"),
 }

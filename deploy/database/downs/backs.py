@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from deploy.database.downs import guards, ups
 from deploy.database.downs.effects import Class, Effects
 from deploy.database.downs.spoken import sql
+from deploy.database.downs.up_tables import CATALOGUE
 from deploy.database.downs.widenings import widens
 from deploy.database.lint.drops import kind_of
 from deploy.database.lint.words import Name, Reader, folded, split
@@ -14,6 +15,10 @@ from deploy.database.lint.words import Name, Reader, folded, split
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_OF_A_COLUMN = {
+    *(("SET", "NOT"), ("DROP", "NOT"), ("SET", "DEFAULT"), ("ADD", "GENERATED")),
+    *(("SET", "STORAGE"), ("SET", "STATISTICS"), ("SET", "COMPRESSION"), ("SET", "GENERATED")),
+}
 _KEPT = {"TYPE", "DOMAIN", "SCHEMA", "SEQUENCE", "EXTENSION"}
 
 
@@ -87,6 +92,12 @@ def _table(reader: Reader, effects: Effects) -> None:
             _column(table, folded(clause.next()), clause, effects)
         elif words[:1] == ["RENAME"]:
             _renamed(table, Reader(words[1:]), effects)
+        elif words[:1] != ["ADD"] and words[:2] not in (
+            ["DROP", "CONSTRAINT"],
+            ["SET", "SCHEMA"],
+        ):
+            if not Reader(words).one_of(*CATALOGUE):
+                effects.against(Class.C, f"nobody can tell what it does to {table}")
 
 
 def _renamed(table: Name, reader: Reader, effects: Effects) -> None:
@@ -106,6 +117,8 @@ def _column(table: Name, name: str, reader: Reader, effects: Effects) -> None:
     if reader.take("DROP", "IDENTITY") or reader.take("DROP", "DEFAULT"):
         return
     if not (reader.take("SET", "DATA", "TYPE") or reader.take("TYPE")):
+        if (reader.peek(), reader.peek(1)) not in _OF_A_COLUMN:
+            effects.against(Class.C, f"nobody can tell what it does to {table}.{name}")
         return
     words = reader.rest
     plain = words[: words.index("USING")] if "USING" in words else words

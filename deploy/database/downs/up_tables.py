@@ -20,7 +20,7 @@ _DEFAULT_ENDS = {
     *("COLLATE", "DEFERRABLE", "INITIALLY"),
 }
 _NOW = ("CURRENT_", "LOCALTIME", "SESSION_USER", "USER")
-_CATALOGUE = ("ENABLE", "DISABLE", "FORCE", "OWNER", "VALIDATE", "REPLICA", "CLUSTER", "RESET")
+CATALOGUE = ("ENABLE", "DISABLE", "FORCE", "OWNER", "VALIDATE", "REPLICA", "CLUSTER", "RESET")
 """Clauses that touch no row and no value."""
 
 
@@ -66,7 +66,7 @@ def _clause(table: Name, reader: Reader, effects: Effects) -> None:
     elif reader.take("SET", "SCHEMA"):
         schema = folded(reader.next())
         effects.rename_table(table, Name("" if schema == "public" else schema, table.name))
-    elif not reader.one_of(*_CATALOGUE) and not reader.take("SET"):
+    elif not reader.one_of(*CATALOGUE) and not reader.take("SET"):
         effects.against(Class.C, f"nobody can tell what it does to {table}")
 
 
