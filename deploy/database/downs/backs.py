@@ -92,12 +92,16 @@ def _table(reader: Reader, effects: Effects) -> None:
             _column(table, folded(clause.next()), clause, effects)
         elif words[:1] == ["RENAME"]:
             _renamed(table, Reader(words[1:]), effects)
-        elif words[:1] != ["ADD"] and words[:2] not in (
-            ["DROP", "CONSTRAINT"],
-            ["SET", "SCHEMA"],
+        elif (
+            words[:1] != ["ADD"]
+            and words[:2]
+            not in (
+                ["DROP", "CONSTRAINT"],
+                ["SET", "SCHEMA"],
+            )
+            and not Reader(words).one_of(*CATALOGUE)
         ):
-            if not Reader(words).one_of(*CATALOGUE):
-                effects.against(Class.C, f"nobody can tell what it does to {table}")
+            effects.against(Class.C, f"nobody can tell what it does to {table}")
 
 
 def _renamed(table: Name, reader: Reader, effects: Effects) -> None:
