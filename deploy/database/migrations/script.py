@@ -83,7 +83,7 @@ def script(
     """
     parts = ["\\set VERBOSITY verbose\n\\o /dev/null\n"]
     for number, job in enumerate(jobs):
-        parts.append(turn(limits.turn) + _session(limits, token))
+        parts.append(turn(limits.turn) + session(limits, token))
         if number == 0:
             parts.append(_table(table, form) + _lift(table, form, names))
         parts.append(_file(number, job, table, form, limits))
@@ -120,7 +120,8 @@ select pg_try_advisory_lock({LOCK}) as mine \\gset
 """
 
 
-def _session(limits: Limits, token: int) -> str:
+def session(limits: Limits, token: int) -> str:
+    """Return what makes the session known to its watcher, and how long it waits for what."""
     return f"""select pg_advisory_lock({TOKENS}, {token});
 set lock_timeout = {_ms(limits.lock_timeout)};
 set statement_timeout = {_ms(limits.statement_timeout)};
@@ -152,7 +153,7 @@ def _lift(table: Table, form: Format, names: Mapping[int, str]) -> str:
     column = f"""select from pg_attribute where attrelid = to_regclass({literal(str(table))})
   and attname = 'name' and not attisdropped"""
     if form is Format.V0:
-        return _stop_if(column, "the table of migrations is Drizzle 1's, and the folder is older")
+        return stop_if(column, "the table of migrations is Drizzle 1's, and the folder is older")
     values = ", ".join(f"({number}, {literal(name)})" for number, name in names.items())
     update = f"""update {table} as t set name = v.name, applied_at = null
   from (values {values}) as v (id, name) where t.id = v.id;
@@ -164,12 +165,12 @@ def _lift(table: Table, form: Format, names: Mapping[int, str]) -> str:
 begin;
 alter table {table} add column if not exists name text;
 alter table {table} add column if not exists applied_at timestamp with time zone default now();
-{update if names else ""}{_stop_if(nameless, "a row belongs to no migration of the image")}commit;
+{update if names else ""}{stop_if(nameless, "a row belongs to no migration of the image")}commit;
 \\endif
 """
 
 
-def _stop_if(query: str, message: str) -> str:
+def stop_if(query: str, message: str) -> str:
     """End the session with `message` if `query` finds a row."""
     body = f"""begin
   if exists ({query}) then raise exception using message = {literal(message)}; end if;
@@ -188,10 +189,10 @@ def back(job: Job, of: Migration, *, table: Table, form: Format, limits: Limits,
         limits: how long things may take.
         token: by which the session is known, below 2**31.
     """
-    units = "".join(_unit(0, at, job.way, limits) for at in range(len(job.way.units)))
+    units = "".join(unit_text(0, at, job.way, limits) for at in range(len(job.way.units)))
     return f"""\\set VERBOSITY verbose
 \\o /dev/null
-{turn(limits.turn)}{_session(limits, token)}{units or "begin;"}
+{turn(limits.turn)}{session(limits, token)}{units or "begin;"}
 \\warn {MARK} unit 0 {len(job.way.units)}
 reset role;
 delete from {table} where {_is_it(of, form)};
@@ -212,7 +213,7 @@ def _units(number: int, job: Job, limits: Limits) -> str:
     # SET TRANSACTION has to come before any query.
     apart = any(_SET_TRANSACTION.search(unit.text) for unit in job.way.units)
     between = "" if apart or not job.way.transactional else _shown(job.looks.between)
-    return between.join(_unit(number, at, job.way, limits) for at in range(len(job.way.units)))
+    return between.join(unit_text(number, at, job.way, limits) for at in range(len(job.way.units)))
 
 
 def _shown(sql: str) -> str:
@@ -244,7 +245,8 @@ select round((extract(epoch from clock_timestamp()) - :began)::numeric, 3) as se
 """  # noqa: S608 - the table's name, the hash and the migration's name are quoted
 
 
-def _unit(number: int, at: int, way: Way, limits: Limits) -> str:
+def unit_text(number: int, at: int, way: Way, limits: Limits) -> str:
+    """Return what runs unit number `at`; the first begins the transaction, if there is one."""
     unit = way.units[at]
     # Beside the first piece, so that its text is asked for before the transaction begins: SET
     # TRANSACTION has to come before any query.
