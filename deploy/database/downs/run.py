@@ -47,6 +47,24 @@ class Undone:
     attempts: int = 1
 
 
+def would_run(
+    server: Server,
+    todo: Sequence[Migration],
+    *,
+    form: Format,
+    restore: str,
+    table: Table | None = None,
+    half: Migration | None = None,
+) -> list[Migration]:
+    """Say which migrations `run_downs` would take back, in its order; nothing is changed.
+
+    Raises:
+        Refused: as `run_downs`.
+        HostError: the database cannot be asked.
+    """
+    return [job.down.migration for job in _jobs(server, todo, form, restore, table, half)]
+
+
 def run_downs(
     server: Server,
     todo: Sequence[Migration],
@@ -81,15 +99,25 @@ def run_downs(
         HostError: the database did not do it, or was not asked; nothing was changed.
     """
     table = table or Table()
-    rows = recorded(server, table).rows
-    jobs = jobs_for(todo, half, rows, form, restore)
-    if not jobs:
-        return []
-    look(server, [job.down for job in jobs], restore)
+    jobs = _jobs(server, todo, form, restore, table, half)
     run = _Run(server, table, limits, restore, say, sleep, jobs)
     while run.left:
         run.once()
     return run.undone
+
+
+def _jobs(
+    server: Server,
+    todo: Sequence[Migration],
+    form: Format,
+    restore: str,
+    table: Table | None,
+    half: Migration | None,
+) -> list[Job]:
+    jobs = jobs_for(todo, half, recorded(server, table).rows, form, restore)
+    if jobs:
+        look(server, [job.down for job in jobs], restore)
+    return jobs
 
 
 @dataclass
