@@ -112,9 +112,12 @@ def _after(
         hosts = ", ".join(host for host, _ in failure.stuck)
         message = f"{hosts} could not be put back; before, {name} was {before}"
     elif not failure.step.reverts:
+        again = "the next deploy"
+        if plan.verb == "rollback":
+            again = f"inv rollback.{name} --to {plan.after} --with-database"
         message = (
-            f"{where} serves {plan.after} on {count} hosts; {failure.step.name} failed, and the "
-            "next deploy tries it again"
+            f"{where} serves {plan.after} on {count} hosts; {failure.step.name} failed, and "
+            f"{again} tries it again"
         )
     else:
         message = "left as it is, since auto_revert is off"

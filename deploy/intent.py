@@ -14,7 +14,7 @@ from deploy import checks, git, history
 from deploy.database.migrations.recorded import recorded
 from deploy.database.outlook import contracts, look
 from deploy.errors import Fault, Refused, UsageError
-from deploy.pending import database_of, folder_of
+from deploy.pending import database_of, folder_of, to_take_back
 from deploy.phases import Order
 from deploy.plan import Plan, Wanted, make
 from deploy.registry import Found, Login, Registry, server_of
@@ -46,7 +46,8 @@ class Intent:
     @property
     def empty(self) -> bool:
         """Is there nothing to do, neither on a host nor in the database?"""
-        return self.plan.empty and not (self.order.outlook and self.order.outlook.pending)
+        outlook, back = self.order.outlook, self.order.taken_back
+        return self.plan.empty and not ((outlook and outlook.pending) or (back and back.migrations))
 
 
 def intend_deploy(situation: Situation, tag: str | None, environ: Mapping[str, str]) -> Intent:
@@ -81,18 +82,35 @@ def intend_deploy(situation: Situation, tag: str | None, environ: Mapping[str, s
     return _intent(situation, found, tag, "deploy", environ, unpacking.result())
 
 
-def intend_rollback(situation: Situation, to: str | None, environ: Mapping[str, str]) -> Intent:
+def intend_rollback(
+    situation: Situation,
+    to: str | None,
+    environ: Mapping[str, str],
+    *,
+    with_database: bool = False,
+) -> Intent:
     """Look at everything, change nothing, and say what a rollback would do.
 
     Args:
         situation: the environment.
         to: a tag, or the id of a release; None: the last good release before the running one.
         environ: the process environment.
+        with_database: take back, once every host has gone back, what that release does not know.
 
     Raises:
         UsageError: `to` is no tag.
-        Refused: there is nothing to go back to, or a host says no.
+        Refused: there is nothing to go back to, a host says no, or the database can't be taken back
+            without a loss.
     """
+    intent = _intend_rollback(situation, to, environ)
+    if not with_database:
+        return intent
+    known = history.releases(situation.facts).values()
+    back = to_take_back(situation, intent.order.release, known)
+    return replace(intent, order=replace(intent.order, taken_back=back))
+
+
+def _intend_rollback(situation: Situation, to: str | None, environ: Mapping[str, str]) -> Intent:
     if to is not None and not valid_tag(to):
         raise no_tag(to)
     facts = situation.gather()

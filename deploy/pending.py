@@ -1,22 +1,28 @@
 """The migrations of a release against the environment's database, before anything is changed.
 
-To look into an image a host has to have it: it is pulled there, which changes nothing that runs.
+What is to be applied on the way forward, and what is to be taken back. To look into an image a host
+has to have it: it is pulled there, which changes nothing that runs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deploy.checks import LEAST_FREE_KB
 from deploy.database.access import access_of
+from deploy.database.downs.run import would_run
 from deploy.database.image import Pull, migrations_in
-from deploy.database.migrations.folder import read_folder
-from deploy.errors import Refused
+from deploy.database.migrations.folder import Format, read_folder
+from deploy.database.migrations.recorded import recorded
+from deploy.errors import Refused, UsageError
 
 if TYPE_CHECKING:
     from deploy.database.access import Access
-    from deploy.database.migrations.folder import Folder
+    from deploy.database.migrations.folder import Folder, Migration
+    from deploy.database.migrations.recorded import Row
+    from deploy.release import Release
     from deploy.situation import Situation
 
 
@@ -69,3 +75,71 @@ def database_of(situation: Situation) -> Access | None:
                 mend=f"On {database.host}, in {situation.environment.path}: {typed}",
             )
     return access_of(situation.environment, situation.hosts)
+
+
+@dataclass(frozen=True)
+class TakenBack:
+    """What a rollback takes back in the database, the newest first, and its folder's format."""
+
+    migrations: tuple[Migration, ...]
+    form: Format
+
+
+def to_take_back(situation: Situation, target: Release, known: Iterable[Release]) -> TakenBack:
+    """Find what has been applied that a release does not know, with the ways back.
+
+    An older image lacks the downs of what came after it, so they are taken from the images that
+    brought them: those of the releases that the hosts still have, the newest first.
+
+    Args:
+        situation: the environment, read.
+        target: the release to go back to.
+        known: the releases on the hosts.
+
+    Raises:
+        UsageError: the environment migrates nothing.
+        Refused: something can't be taken back without a loss, or nobody has its files any more.
+        HostError: a host or the database cannot be asked.
+    """
+    own = folder_of(situation, target.images)
+    if own is None:
+        raise UsageError(
+            f"{situation.environment.name} names no migrations, so there are none to take back",
+            state="Nothing has been changed.",
+        )
+    server = database_of(situation)
+    if server is None:
+        return TakenBack((), own.format)
+    left = _beyond(own, recorded(server).rows)
+    todo: list[Migration] = []
+    form = own.format
+    for release in sorted(known, key=lambda one: one.created, reverse=True):
+        folder = folder_of(situation, release.images) if left else None
+        if folder is None:
+            break
+        still = _beyond(folder, left)
+        if len(still) < len(left):
+            form = folder.format
+            todo += [one for one in folder.migrations if _knows([one], folder.format, left)]
+            left = still
+    name = situation.environment.name
+    restore = f"inv backup.{name} list    then inv restore.{name} BACKUP"
+    if left:
+        raise Refused(
+            "nobody has the files any more of what was applied: "
+            + ", ".join(row.name or f"row {row.id}" for row in left),
+            mend=restore,
+        )
+    return TakenBack(tuple(would_run(server, todo, form=form, restore=restore)), form)
+
+
+def _beyond(folder: Folder, rows: Iterable[Row]) -> list[Row]:
+    return [row for row in rows if not _knows(folder.migrations, folder.format, [row])]
+
+
+def _knows(migrations: Iterable[Migration], form: Format, rows: Iterable[Row]) -> bool:
+    if form is Format.V1:
+        return bool({one.name for one in migrations} & {row.name for row in rows})
+    return bool(
+        {(one.hash, one.when) for one in migrations} & {(row.hash, row.when) for row in rows}
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from deploy.bundle import other_images, pack
@@ -19,11 +20,14 @@ from deploy.release import roll
 from deploy.steps.backup import BackUp
 from deploy.steps.hosts import Place, Prepare, Roll, Settle, Stage, Switch, Target
 from deploy.steps.migrate import Migrate
+from deploy.steps.take_back import TakeBack
 from deploy.steps.verify import Verify
 
 if TYPE_CHECKING:
+    from deploy.database.access import Access
     from deploy.database.backup.manifest import Manifest
     from deploy.database.outlook import Outlook
+    from deploy.pending import TakenBack
     from deploy.plan import Plan
     from deploy.release import Bundle, Release
     from deploy.run import Phase
@@ -38,7 +42,8 @@ class Order:
     """One run: its id, who ordered it, the plan, and the release with its files by host.
 
     `bundle` and `files` are None when the hosts have the release already; `outlook` is where
-    migrations are pending; `protected` are the releases whose backups stay.
+    migrations are pending; `protected` are the releases whose backups stay; `taken_back` is what a
+    rollback takes back in the database.
     """
 
     id: str
@@ -49,6 +54,7 @@ class Order:
     files: Mapping[str, Files] | None
     outlook: Outlook | None = None
     protected: tuple[str, ...] = ()
+    taken_back: TakenBack | None = None
 
 
 def phases(situation: Situation, order: Order, again: Callable[[], Plan]) -> list[Phase]:
@@ -77,6 +83,7 @@ def phases(situation: Situation, order: Order, again: Callable[[], Plan]) -> lis
         later = [one.name for one in order.outlook.later]
         # The hosts have settled: what fails here is tried again by the next deploy.
         walk.append([_migrate(situation, order.outlook, later, name="contract", reverts=False)])
+    walk += _take_back(situation, order)
     return [phase for phase in walk if phase]
 
 
@@ -90,14 +97,28 @@ def before_hosts(situation: Situation, order: Order) -> list[Phase]:
     if situation.environment.backup_required and not outlook.fresh:
         walk.append([_backup(situation, order, made)])
     if outlook.now:
-
-        def way_back() -> str:
-            return f"inv restore.{situation.environment.name} {made[-1].name}" if made else ""
-
+        way_back = partial(_restore, situation, made)
         now = [one.name for one in outlook.now]
         fresh = outlook.fresh
         walk.append([_migrate(situation, outlook, now, way_back=way_back, fresh=fresh)])
     return walk
+
+
+def _take_back(situation: Situation, order: Order) -> list[Phase]:
+    """What is done to the database after the hosts have gone back: no way back loses them time."""
+    what = order.taken_back
+    if what is None or not what.migrations:
+        return []
+    made: list[Manifest] = []
+    backup: list[Phase] = []
+    if situation.environment.backup_required:
+        backup = [[_backup(situation, order, made)]]
+    access, limits = _database(situation)
+    return [*backup, [TakeBack(what, access, limits, partial(_restore, situation, made))]]
+
+
+def _restore(situation: Situation, made: Sequence[Manifest]) -> str:
+    return f"inv restore.{situation.environment.name} {made[-1].name}" if made else ""
 
 
 def _target(situation: Situation, order: Order, host: str) -> Target:
@@ -178,12 +199,12 @@ def _backup(situation: Situation, order: Order, made: list[Manifest]) -> BackUp:
 
 
 def _migrate(situation: Situation, outlook: Outlook, names: Sequence[str], **how: Any) -> Migrate:
+    access, limits = _database(situation)
+    return Migrate(outlook.folder, names, access, limits, **how)
+
+
+def _database(situation: Situation) -> tuple[Access, Limits]:
     database = situation.environment.database
-    assert database is not None  # noqa: S101 - nothing would be pending
-    return Migrate(
-        outlook.folder,
-        names,
-        access_of(situation.environment, situation.hosts),
-        Limits(database.lock_timeout, database.statement_timeout),
-        **how,
-    )
+    assert database is not None  # noqa: S101 - nothing would be pending, nor to be taken back
+    limits = Limits(database.lock_timeout, database.statement_timeout)
+    return access_of(situation.environment, situation.hosts), limits

@@ -1,4 +1,4 @@
-"""Whether there is a database to look at: before a first deploy, and when it is stopped."""
+"""Whether there is a database to look at, and what a rollback finds to take back in it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ from typing import Any
 
 import pytest
 
-from deploy.errors import Refused
+from deploy import pending
+from deploy.database.migrations.folder import Folder, Format, Migration
+from deploy.database.migrations.recorded import Recorded, Row
+from deploy.errors import Refused, UsageError
 from deploy.facts import Container, HostFacts
-from deploy.pending import database_of
+from deploy.pending import database_of, to_take_back
+from deploy.release import Release
 from deploy.remote.fake import FakeHost
 from deploy.remote.host import Result
 
@@ -59,3 +63,74 @@ def test_an_environment_without_one() -> None:
     one = situation()
     one.environment.database = None
     assert database_of(one) is None
+
+
+def migration(number: int) -> Migration:
+    name = f"{number:04}_m"
+    return Migration(name, number, f"hash-{number}", f"{name}.sql", "select 1;")
+
+
+def release(tag: str, created: str) -> Release:
+    return Release(f"{tag}-0a1b2c3d", tag, {"web": tag}, created)
+
+
+V1, V2, V3 = (release(f"v{n}", f"2026-11-0{n}T00:00:00Z") for n in (1, 2, 3))
+
+
+@pytest.fixture
+def database(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """What each release's image brings, by tag; what is applied; and the images asked for."""
+    one = SimpleNamespace(brings={"v1": 1, "v2": 2, "v3": 3}, applied=3, asked=[])
+
+    def folder_of(_situation: Any, images: dict[str, str]) -> Folder | None:
+        one.asked.append(images["web"])
+        count = one.brings.get(images["web"])
+        if count is None:
+            return None
+        return Folder(Format.V0, tuple(migration(n) for n in range(1, count + 1)))
+
+    def recorded(_server: Any) -> Recorded:
+        rows = (Row(f"hash-{n}", n, None, n) for n in range(1, one.applied + 1))
+        return Recorded(Format.V0, tuple(rows))
+
+    monkeypatch.setattr(pending, "folder_of", folder_of)
+    monkeypatch.setattr(pending, "recorded", recorded)
+    monkeypatch.setattr(pending, "would_run", lambda _server, todo, **_how: todo[::-1])
+    return one
+
+
+def names(found: pending.TakenBack) -> list[str]:
+    return [one.name for one in found.migrations]
+
+
+def test_what_came_since_is_taken_back(database: Any) -> None:
+    found = to_take_back(situation("running"), V1, [V1, V2, V3])
+    assert names(found) == ["0003_m", "0002_m"]
+    assert database.asked == ["v1", "v3"], "the newest release has it all"
+
+
+def test_each_way_back_comes_from_the_release_that_has_it(database: Any) -> None:
+    database.brings["v3"] = 2  # deployed once more without the third
+    database.brings["tried"] = 3
+    tried = release("tried", "2026-11-02T12:00:00Z")
+    found = to_take_back(situation("running"), V1, [V1, V2, V3, tried])
+    assert sorted(names(found)) == ["0002_m", "0003_m"]
+    assert database.asked == ["v1", "v3", "tried"]
+
+
+def test_nothing_came_since(database: Any) -> None:
+    database.applied = 1
+    assert names(to_take_back(situation("running"), V1, [V1, V2])) == []
+    assert database.asked == ["v1"]
+
+
+def test_what_nobody_has_the_files_of_is_refused(database: Any) -> None:
+    with pytest.raises(Refused, match=r"nobody has the files any more.*: row 3") as caught:
+        to_take_back(situation("running"), V1, [V1, V2])
+    assert caught.value.mend == ("inv backup.production list    then inv restore.production BACKUP")
+
+
+def test_an_environment_without_migrations_has_none_to_take_back(database: Any) -> None:
+    database.brings.clear()
+    with pytest.raises(UsageError, match="production names no migrations"):
+        to_take_back(situation("running"), V1, [V1])

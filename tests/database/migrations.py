@@ -46,3 +46,12 @@ def rows(*migrations: Migration, named: bool = False) -> tuple[Row, ...]:
         Row(one.hash, one.when, one.name if named else None, number)
         for number, one in enumerate(migrations, start=1)
     )
+
+
+def hidden(sql: str) -> str:
+    """The same where no reader of the text finds it."""
+    half = len(sql) // 2
+    return (
+        f"do $do$ declare a text := $a${sql[:half]}$a$; b text := $b${sql[half:]}$b$; "
+        "begin execute a || b; end $do$;"
+    )

@@ -45,10 +45,12 @@ def image(fleet: None, tmp_path_factory: pytest.TempPathFactory) -> Callable[...
         journal = folder / "drizzle" / "meta" / "_journal.json"
         body = json.loads(journal.read_text())
         for name, text in more.items():
+            (folder / "drizzle" / f"{name}.sql").write_text(text)
+            if name.endswith(".down"):
+                continue
             last = body["entries"][-1]
             entry = {**last, "idx": last["idx"] + 1, "when": last["when"] + 1000, "tag": name}
             body["entries"].append(entry)
-            (folder / "drizzle" / f"{name}.sql").write_text(text)
         journal.write_text(json.dumps(body))
         lines = ["FROM localhost:5050/shop:v1", "COPY drizzle ./drizzle", f"ENV SHOP_VERSION={tag}"]
         (folder / "Dockerfile").write_text("\n".join(lines) + "\n")
@@ -170,6 +172,62 @@ def test_a_database_that_does_not_run_is_not_migrated(
     assert "db-1: database does not run" in done.text
     assert "docker start" in done.text
     assert sql("select count(*) from pg_attribute where attname = $$note$$") == "1"
+
+
+DOWN = {"x1_colour.down": "ALTER TABLE orders DROP COLUMN colour;"}
+
+
+def schema() -> str:
+    """The database's schema, but for the line that pg_dump makes anew each time."""
+    find = "docker ps -q --filter label=com.docker.compose.service=database"
+    dumped = on_host("db-1", f"docker exec $({find}) pg_dump -s -U shop shop")
+    return "\n".join(line for line in dumped.splitlines() if "restrict " not in line)
+
+
+def test_a_rollback_with_the_database_gives_the_schema_back(
+    shop_with_rows: Project, image: Callable[..., str], load: Loads
+) -> None:
+    shop = shop_with_rows
+    before, rows = schema(), sql("select count(*) from drizzle.__drizzle_migrations")
+    done = shop.deploy(image("forth", x1_colour=EXPAND, **DOWN))
+    assert done.exit_code == 0, done.text
+    assert schema() != before
+    with load() as traffic:
+        back = shop.inv("rollback", "--with-database")
+    assert back.exit_code == 0, back.text
+    no_failure(traffic)
+    ended = [line for _, line in back.lines if line.startswith("  ✓")]
+    (taken,) = (at for at, line in enumerate(ended) if "take back" in line)
+    assert "x1_colour" in ended[taken]
+    assert max(at for at, line in enumerate(ended) if " settle " in line) < taken
+    assert set(shop.tags().values()) == {"v1"}
+    assert schema() == before
+    assert sql("select count(*) from drizzle.__drizzle_migrations") == rows
+    assert int(sql("select count(*) from orders")) >= ROWS
+
+
+def test_what_a_down_would_lose_is_not_taken_back(
+    shop_with_rows: Project, image: Callable[..., str]
+) -> None:
+    shop = shop_with_rows
+    done = shop.deploy(image("lossy", x1_colour=EXPAND, **DOWN))
+    assert done.exit_code == 0, done.text
+    sql("update orders set colour = $$red$$ where id = (select min(id) from orders)")
+    before = {host: container_ids(host) for host in WEB}
+    refused = shop.inv("rollback", "--with-database")
+    assert refused.exit_code == 3, refused.text
+    assert "x1_colour.down.sql  class A: " in refused.text
+    assert "inv restore.sandbox BACKUP" in refused.text
+    assert {host: container_ids(host) for host in WEB} == before
+    assert sql("select count(colour) from orders") == "1"
+    # Without the flag the hosts go back, and the schema stays; the database can still follow them.
+    back = shop.inv("rollback")
+    assert back.exit_code == 0, back.text
+    assert sql("select count(colour) from orders") == "1"
+    sql("update orders set colour = null where colour is not null")
+    after = shop.inv("rollback", "--to", "v1", "--with-database")
+    assert after.exit_code == 0, after.text
+    assert sql("select count(*) from pg_attribute where attname = $$colour$$") == "0"
 
 
 def test_one_that_fails_leaves_schema_and_hosts_as_they_were(

@@ -11,7 +11,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from deploy.database.migrations import report as reports
 from deploy.database.migrations.failure import (
@@ -26,7 +26,7 @@ from deploy.database.migrations.folder import Format, Migration
 from deploy.database.migrations.inquiry import invalid_indexes, recorded_at_rest
 from deploy.database.migrations.recorded import Table
 from deploy.database.migrations.report import LOST, Report, line_in_file
-from deploy.database.migrations.script import Job, Limits, script
+from deploy.database.migrations.script import Job, Limits, Looks, script
 from deploy.database.migrations.transaction import way
 from deploy.database.migrations.watcher import Watcher
 from deploy.errors import CommandFailed, HostError, Unreachable
@@ -43,12 +43,24 @@ _LONGEST_PAUSE = 16.0
 """Seconds between two attempts: others' transactions are to have ended, and nobody to wait long."""
 
 
+class Observer(Protocol):
+    """Who looks on in the session while files are applied: a rehearsal."""
+
+    def looks(self, path: str, *, transaction: bool) -> Looks:
+        """What is asked around the file of this path."""
+        ...
+
+    def hear(self, printed: str) -> None:
+        """Take what a session that came to its end has printed, the answers among it."""
+        ...
+
+
 @dataclass
 class Applier:
     """Applies migrations to one database.
 
     `sleep` waits seconds, `chance` takes two bounds and returns what lies between them, `say` is
-    told what is worth telling: all for tests and views.
+    told what is worth telling: all for tests and views. `observer` looks on.
     """
 
     server: Server
@@ -57,6 +69,7 @@ class Applier:
     sleep: Callable[[float], None] = time.sleep
     chance: Callable[[float, float], float] = random.uniform
     say: Callable[[str], None] = lambda _text: None
+    observer: Observer | None = None
 
     def apply(
         self, todo: Sequence[Migration], *, form: Format, names: Mapping[int, str] | None = None
@@ -75,11 +88,17 @@ class Applier:
             Refused: a file cannot be run at all; nothing was done.
             MigrationFailed: a file failed; those before it stay applied.
         """
-        jobs = [Job(one, way(one)) for one in todo]
+        jobs = [self._job(one) for one in todo]
         run = _Run(self, form, names or {}, jobs)
         while run.left:
             run.once()
         return run.results
+
+    def _job(self, one: Migration) -> Job:
+        how = way(one)
+        if self.observer is None:
+            return Job(one, how)
+        return Job(one, how, self.observer.looks(one.path, transaction=how.transactional))
 
 
 @dataclass
@@ -128,6 +147,8 @@ class _Run:
             error, printed = failed, failed.stderr
         except HostError as lost:
             error, printed = lost, ""
+        if error is None and self.applier.observer:
+            self.applier.observer.hear(printed)
         report = reports.read(printed)
         self._take(report)
         if report.holder:

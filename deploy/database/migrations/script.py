@@ -8,8 +8,9 @@ and on standard error, between PostgreSQL's own messages, for one that does not.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deploy.database.migrations.blockers import APPLICATION, HOLDER, LOCK, TOKENS
@@ -39,11 +40,26 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Looks:
+    """Queries around a file's own, whose lines are the session's only other output.
+
+    They come before its first query and before its transaction, after each piece within the
+    transaction, before the row is written, and after the commit. They change nothing.
+    """
+
+    begin: str = ""
+    between: str = ""
+    end: str = ""
+    after: str = ""
+
+
+@dataclass(frozen=True)
 class Job:
-    """A migration and how it is run."""
+    """A migration, how it is run, and what is looked at meanwhile."""
 
     migration: Migration
     way: Way
+    looks: Looks = field(default_factory=Looks)
 
 
 def script(
@@ -67,7 +83,7 @@ def script(
     """
     parts = ["\\set VERBOSITY verbose\n\\o /dev/null\n"]
     for number, job in enumerate(jobs):
-        parts.append(turn(limits.turn) + _session(limits, token))
+        parts.append(turn(limits.turn) + session(limits, token))
         if number == 0:
             parts.append(_table(table, form) + _lift(table, form, names))
         parts.append(_file(number, job, table, form, limits))
@@ -104,7 +120,8 @@ select pg_try_advisory_lock({LOCK}) as mine \\gset
 """
 
 
-def _session(limits: Limits, token: int) -> str:
+def session(limits: Limits, token: int) -> str:
+    """Return what makes the session known to its watcher, and how long it waits for what."""
     return f"""select pg_advisory_lock({TOKENS}, {token});
 set lock_timeout = {_ms(limits.lock_timeout)};
 set statement_timeout = {_ms(limits.statement_timeout)};
@@ -136,7 +153,7 @@ def _lift(table: Table, form: Format, names: Mapping[int, str]) -> str:
     column = f"""select from pg_attribute where attrelid = to_regclass({literal(str(table))})
   and attname = 'name' and not attisdropped"""
     if form is Format.V0:
-        return _stop_if(column, "the table of migrations is Drizzle 1's, and the folder is older")
+        return stop_if(column, "the table of migrations is Drizzle 1's, and the folder is older")
     values = ", ".join(f"({number}, {literal(name)})" for number, name in names.items())
     update = f"""update {table} as t set name = v.name, applied_at = null
   from (values {values}) as v (id, name) where t.id = v.id;
@@ -148,12 +165,12 @@ def _lift(table: Table, form: Format, names: Mapping[int, str]) -> str:
 begin;
 alter table {table} add column if not exists name text;
 alter table {table} add column if not exists applied_at timestamp with time zone default now();
-{update if names else ""}{_stop_if(nameless, "a row belongs to no migration of the image")}commit;
+{update if names else ""}{stop_if(nameless, "a row belongs to no migration of the image")}commit;
 \\endif
 """
 
 
-def _stop_if(query: str, message: str) -> str:
+def stop_if(query: str, message: str) -> str:
     """End the session with `message` if `query` finds a row."""
     body = f"""begin
   if exists ({query}) then raise exception using message = {literal(message)}; end if;
@@ -161,32 +178,75 @@ end"""
     return f"do {dollar_quoted(body)};\n"
 
 
-def _file(number: int, job: Job, table: Table, form: Format, limits: Limits) -> str:
-    one, way = job.migration, job.way
+def back(job: Job, of: Migration, *, table: Table, form: Format, limits: Limits, token: int) -> str:
+    """Return the text that takes a migration back and its row away, in the way of `script`.
+
+    Args:
+        job: the way back, as a migration of its own.
+        of: the migration.
+        table: Drizzle's.
+        form: the folder's format.
+        limits: how long things may take.
+        token: by which the session is known, below 2**31.
+    """
+    units = "".join(unit_text(0, at, job.way, limits) for at in range(len(job.way.units)))
+    return f"""\\set VERBOSITY verbose
+\\o /dev/null
+{turn(limits.turn)}{session(limits, token)}{units or "begin;"}
+\\warn {MARK} unit 0 {len(job.way.units)}
+reset role;
+delete from {table} where {_is_it(of, form)};
+commit;
+"""  # noqa: S608 - the table's name, the hash and the migration's name are quoted
+
+
+def _is_it(one: Migration, form: Format) -> str:
     if form is Format.V1:
-        is_it, columns = f"name = {literal(one.name)}", '"hash", "created_at", "name"'
+        return f"name = {literal(one.name)}"
+    return f"hash = {literal(one.hash)} and created_at = {one.when}"
+
+
+_SET_TRANSACTION = re.compile(r"\bset\s+transaction\b", re.IGNORECASE)
+
+
+def _units(number: int, job: Job, limits: Limits) -> str:
+    # SET TRANSACTION has to come before any query.
+    apart = any(_SET_TRANSACTION.search(unit.text) for unit in job.way.units)
+    between = "" if apart or not job.way.transactional else _shown(job.looks.between)
+    return between.join(unit_text(number, at, job.way, limits) for at in range(len(job.way.units)))
+
+
+def _shown(sql: str) -> str:
+    return f"\\o\n{sql}\\o /dev/null\n" if sql else ""
+
+
+def _file(number: int, job: Job, table: Table, form: Format, limits: Limits) -> str:
+    one, way, looks = job.migration, job.way, job.looks
+    is_it = _is_it(one, form)
+    if form is Format.V1:
+        columns = '"hash", "created_at", "name"'
         values = f"{literal(one.hash)}, {one.when}, {literal(one.name)}"
     else:
-        is_it = f"hash = {literal(one.hash)} and created_at = {one.when}"
         columns, values = '"hash", "created_at"', f"{literal(one.hash)}, {one.when}"
     before = "" if way.transactional else f"{INVALID} \\gset\n{mark('invalid :invalid')}"
     after = "" if way.transactional else _no_invalid(one.sql)
-    units = "".join(_unit(number, at, way, limits) for at in range(len(way.units)))
+    units = _units(number, job, limits)
     return f"""select not exists (select from {table} where {is_it}) as todo \\gset
 \\if :todo
 {mark(f"begin {number}")}select extract(epoch from clock_timestamp()) as began \\gset
-{before}{units or "begin;"}
+{before}{_shown(looks.begin)}{units or "begin;"}
 \\warn {MARK} unit {number} {len(way.units)}
-{after}reset role;
+{_shown(looks.end)}{after}reset role;
 insert into {table} ({columns}) values ({values});
 commit;
 select round((extract(epoch from clock_timestamp()) - :began)::numeric, 3) as seconds \\gset
-{mark(f"done {number} :seconds")}\\else
+{mark(f"done {number} :seconds")}{_shown(looks.after)}\\else
 {mark(f"there {number}")}\\endif
 """  # noqa: S608 - the table's name, the hash and the migration's name are quoted
 
 
-def _unit(number: int, at: int, way: Way, limits: Limits) -> str:
+def unit_text(number: int, at: int, way: Way, limits: Limits) -> str:
+    """Return what runs unit number `at`; the first begins the transaction, if there is one."""
     unit = way.units[at]
     # Beside the first piece, so that its text is asked for before the transaction begins: SET
     # TRANSACTION has to come before any query.

@@ -1,0 +1,1 @@
+"""A server's catalogue: what a migration did to the schema, whatever its text says."""

@@ -1,0 +1,1 @@
+"""The running version's own queries, tried on another schema."""

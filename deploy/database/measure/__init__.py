@@ -1,0 +1,1 @@
+"""What a migration did while it ran: seconds, locks, rows."""

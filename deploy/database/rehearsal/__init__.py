@@ -1,0 +1,1 @@
+"""Migrations rehearsed on a throw-away copy of the database."""

@@ -1,0 +1,234 @@
+"""The course of a rehearsal: every pending file on a throw-away copy, its way back, and again.
+
+The files go the way in which they will go on the real database: by the same `Applier`, one at a
+time, so that the catalogue can be read between them. A file that fails is a result.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from deploy.database.catalogue import catalogue
+from deploy.database.catalogue.changes import diff
+from deploy.database.catalogue.hazards import hazards
+from deploy.database.catalogue.shape import Shape, differences, shape
+from deploy.database.contract.contract import breakages, probe
+from deploy.database.measure.beside import Beside
+from deploy.database.measure.observer import Measurements
+from deploy.database.measure.scale import scale
+from deploy.database.migrations import report
+from deploy.database.migrations.apply import Applier
+from deploy.database.migrations.failure import MigrationFailed
+from deploy.database.migrations.recorded import Table
+from deploy.database.migrations.script import Job, back
+from deploy.database.migrations.transaction import way
+from deploy.database.rehearsal.rehearsed import Back, Failure, Rehearsed, Trial, Way
+from deploy.database.sizes import sizes
+from deploy.errors import CommandFailed, Refused
+
+if TYPE_CHECKING:
+    from deploy.database.catalogue.catalogue import Catalogue
+    from deploy.database.contract.contract import Breakage, Outcomes
+    from deploy.database.contract.snapshot import Snapshot
+    from deploy.database.measure.watch import Measured
+    from deploy.database.migrations.folder import Format, Migration
+    from deploy.database.migrations.script import Limits
+    from deploy.database.server import Server
+
+_SPARE = 60.0
+"""Seconds that a session may take beside its statements."""
+
+
+@dataclass(frozen=True)
+class Pending:
+    """What is rehearsed: files in the order in which they will run, and how.
+
+    `later` are the names of the contract files, which run when no host has the running version any
+    more. `names` is `Standing.names`. `downs` are name → SQL of the way back, None where there is
+    none; with `downs` itself None no way back is tried.
+    """
+
+    migrations: Sequence[Migration]
+    form: Format
+    limits: Limits
+    table: Table = field(default_factory=Table)
+    names: Mapping[int, str] = field(default_factory=dict)
+    later: Collection[str] = ()
+    downs: Mapping[str, str | None] | None = None
+
+
+def rehearse(
+    copy: Server,
+    pending: Pending,
+    *,
+    running: Snapshot | None = None,
+    real: Mapping[str, int] | None = None,
+    rows: bool = True,
+) -> Rehearsed:
+    """Run what is pending on a copy, then the ways back newest first, then the files again.
+
+    The running version's queries are tried before the first file, and again before the first
+    contract file: later than that it has to live with nothing.
+
+    Args:
+        copy: a throw-away server with the real schema; whatever is in it may be lost.
+        pending: what is to run.
+        running: of the image now running; None: it has none, and its queries are not tried.
+        real: `sizes` of the real database, by which seconds are scaled.
+        rows: whether the copy has the real rows, too.
+
+    Raises:
+        HostError: the copy cannot be asked.
+    """
+    return _Course(copy, pending, running, real, rows).run()
+
+
+@dataclass
+class _Course:
+    copy: Server
+    pending: Pending
+    running: Snapshot | None
+    real: Mapping[str, int] | None
+    rows: bool
+    trials: list[Trial] = field(default_factory=list)
+    shapes: list[Shape] = field(default_factory=list)
+    """Before the first file, and after each."""
+    contract: tuple[Breakage, ...] | None = None
+
+    def run(self) -> Rehearsed:
+        self.here = sizes(self.copy)
+        asked = probe(self.copy, self.running) if self.running else None
+        self.base = before = self._read()
+        self.shapes.append(self._shape(before))
+        now = [one for one in self.pending.migrations if one.name not in self.pending.later]
+        for one in self.pending.migrations:
+            if one.name in self.pending.later:
+                self._try_contract(asked, complete=len(self.trials) >= len(now))
+            trial, before = self._up(one, before)
+            self.trials.append(trial)
+            self.shapes.append(self._shape(before))
+            if trial.failure:
+                break
+        failed = bool(self.trials and self.trials[-1].failure)
+        self._try_contract(asked, complete=not failed)
+        if self.pending.downs is not None and not failed:
+            self._back(self.pending.downs)
+        return Rehearsed(
+            trials=tuple(self.trials),
+            untried=tuple(one.name for one in self.pending.migrations[len(self.trials) :]),
+            contract=self.contract,
+            rows=self.rows,
+        )
+
+    def _read(self) -> Catalogue:
+        return catalogue.read(self.copy)
+
+    def _shape(self, found: Catalogue) -> Shape:
+        return shape(found, schema=self.pending.table.schema, table=self.pending.table.name)
+
+    def _try_contract(self, asked: Outcomes | None, *, complete: bool) -> None:
+        if self.running and asked is not None and complete and self.contract is None:
+            self.contract = tuple(breakages(asked, probe(self.copy, self.running)))
+
+    # --- up -------------------------------------------------------------------------------------
+
+    def _up(self, one: Migration, before: Catalogue) -> tuple[Trial, Catalogue]:
+        trial = Trial(one.name, one.path, later=one.name in self.pending.later)
+        taken = self._apply(one)
+        after = self._read()
+        found = set(diff(before, after, file=one.path, base=self.base))
+        if isinstance(taken, Failure):
+            return replace(trial, failure=taken, findings=tuple(sorted(found))), after
+        found.update(hazards(taken, before, after, base=self.base))
+        estimate = None if self.real is None else scale(taken, self.here, self.real)
+        trial = replace(trial, measured=taken, estimate=estimate, findings=tuple(sorted(found)))
+        return trial, after
+
+    def _apply(self, one: Migration) -> Measured | Failure:
+        measurements = Measurements()
+        pending = self.pending
+        applier = Applier(self.copy, pending.limits, pending.table, observer=measurements)
+        own = str(catalogue.subject(pending.table.schema, pending.table.name))
+        try:
+            transactional = way(one).transactional
+            with Beside(self.copy, watching=not transactional) as beside:
+                applier.apply([one], form=pending.form, names=pending.names)
+        except MigrationFailed as error:
+            said, _, _ = str(error.reason).partition("\n")
+            return Failure(said, error.now.line, error.now.state, error.now.rolled_back)
+        except Refused as error:
+            return Failure("; ".join(fault.message for fault in error.faults) or str(error))
+        (measured,) = measurements.taken(ignore=(own,))
+        return beside.add(measured, ignore=(own,))
+
+    # --- back, and again ------------------------------------------------------------------------
+
+    def _back(self, downs: Mapping[str, str | None]) -> None:
+        """Go back as far as there is a way, then forward again to the end."""
+        inherited: set[str] = set()
+        why = None
+        for at in range(len(self.trials) - 1, -1, -1):
+            one = self.pending.migrations[at]
+            down = downs.get(one.name)
+            if down is None:
+                found = Back(Way.MISSING)
+            elif why:
+                # It was written for a schema that nobody has come to.
+                found = Back(Way.UNTRIED)
+            else:
+                found = self._down(at, replace(one, sql=down), inherited)
+            if found.way in {Way.MISSING, Way.FAILED}:
+                why = found.way
+            self._note(at, found)
+        for at, trial in enumerate(self.trials):
+            if trial.back and trial.back.way in {Way.EQUAL, Way.DIFFERS}:
+                again = self._again(at, trial.back)
+                self._note(at, again)
+                if again.failed_again:
+                    return
+
+    def _note(self, at: int, found: Back) -> None:
+        self.trials[at] = replace(self.trials[at], back=found)
+
+    def _down(self, at: int, down: Migration, inherited: set[str]) -> Back:
+        began = time.monotonic()
+        failure = self._take_back(down, self.pending.migrations[at])
+        seconds = time.monotonic() - began
+        if failure:
+            return Back(Way.FAILED, seconds, failure=failure)
+        lines = differences(self.shapes[at], self._shape(self._read()))
+        own = tuple(one for one in lines if one not in inherited)
+        # What one way back has left behind is not laid to those before it.
+        inherited.update(lines)
+        return Back(Way.DIFFERS if own else Way.EQUAL, seconds, own)
+
+    def _take_back(self, down: Migration, of: Migration) -> Failure | None:
+        limits, table, form = self.pending.limits, self.pending.table, self.pending.form
+        try:
+            job = Job(down, way(down))
+        except Refused as error:
+            return Failure("; ".join(fault.message for fault in error.faults) or str(error))
+        token = secrets.randbelow(2**31)
+        text = back(job, of, table=table, form=form, limits=limits, token=token)
+        timeout = _SPARE + limits.turn + (len(job.way.units) + 2) * limits.statement_timeout
+        try:
+            self.copy.psql(text, timeout=timeout, doing="the way back failed")
+        except CommandFailed as error:
+            found = report.read(error.stderr)
+            unit, units = found.unit, job.way.units
+            known = unit is not None and unit < len(units)
+            line = report.line_in_file(found.error, units[unit or 0]) if known else None
+            as_before = unit is None or job.way.as_before(unit)
+            return Failure(found.error.message, line, found.error.state, as_before)
+        return None
+
+    def _again(self, at: int, found: Back) -> Back:
+        taken = self._apply(self.pending.migrations[at])
+        if isinstance(taken, Failure):
+            return replace(found, failed_again=taken)
+        lines = differences(self.shapes[at + 1], self._shape(self._read()))
+        return replace(found, again=lines)

@@ -1,0 +1,1 @@
+"""The running version's queries on another schema."""
