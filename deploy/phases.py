@@ -114,7 +114,8 @@ def _take_back(situation: Situation, order: Order) -> list[Phase]:
     if situation.environment.backup_required:
         backup = [[_backup(situation, order, made)]]
     access, limits = _database(situation)
-    return [*backup, [TakeBack(what, access, limits, partial(_restore, situation, made))]]
+    way_back = partial(_restore, situation, made)
+    return [*backup, [TakeBack(what.migrations, what.form, access, limits, way_back)]]
 
 
 def _restore(situation: Situation, made: Sequence[Manifest]) -> str:

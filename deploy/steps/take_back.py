@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deploy.database.downs.run import run_downs
 
 if TYPE_CHECKING:
+    from deploy.database.migrations.folder import Format, Migration
     from deploy.database.migrations.script import Limits
     from deploy.database.server import Server
-    from deploy.pending import TakenBack
     from deploy.steps.step import Say
 
 
 @dataclass(frozen=True)
 class TakeBack:
-    """Run the downs of what is to be taken back; `way_back` says how a backup is restored."""
+    """Run the downs of migrations of a format; `way_back` says how a backup is restored."""
 
-    what: TakenBack
+    migrations: Sequence[Migration]
+    form: Format
     database: Server
     limits: Limits
     way_back: Callable[[], str]
@@ -36,12 +37,12 @@ class TakeBack:
             NeedsPerson: some were taken back, and the next could not be.
             HostError: the database did not do it.
         """
-        names = ", ".join(one.name for one in self.what.migrations)
+        names = ", ".join(one.name for one in self.migrations)
         say(f"taking back {names}", False)
         undone = run_downs(
             self.database,
-            self.what.migrations,
-            form=self.what.form,
+            self.migrations,
+            form=self.form,
             limits=self.limits,
             restore=self.way_back(),
             say=lambda text: say(text, True),

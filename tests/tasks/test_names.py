@@ -273,8 +273,10 @@ Docstring:
   Take staging back to the release before, on all hosts at once.
 
 Options:
-  --to=STRING   a tag or a release's id; without it, the last good release
-                before this one
+  --to=STRING       a tag or a release's id; without it, the last good release
+                    before this one
+  --with-database   then take back what has been applied since, if nothing is
+                    lost by it
 
 """,
 }
