@@ -15,7 +15,7 @@ from deploy.database.access import access_of
 from deploy.database.downs.run import would_run
 from deploy.database.image import Pull, migrations_in
 from deploy.database.migrations.folder import Format, read_folder
-from deploy.database.migrations.recorded import recorded
+from deploy.database.migrations.recorded import key, recorded
 from deploy.errors import Refused, UsageError
 
 if TYPE_CHECKING:
@@ -117,11 +117,12 @@ def to_take_back(situation: Situation, target: Release, known: Iterable[Release]
         folder = folder_of(situation, release.images) if left else None
         if folder is None:
             break
-        still = _beyond(folder, left)
-        if len(still) < len(left):
+        wanted = {key(row, folder.format) for row in left}
+        found = [one for one in folder.migrations if key(one, folder.format) in wanted]
+        if found:
             form = folder.format
-            todo += [one for one in folder.migrations if _knows([one], folder.format, left)]
-            left = still
+            todo += found
+            left = _beyond(folder, left)
     name = situation.environment.name
     restore = f"inv backup.{name} list    then inv restore.{name} BACKUP"
     if left:
@@ -134,12 +135,5 @@ def to_take_back(situation: Situation, target: Release, known: Iterable[Release]
 
 
 def _beyond(folder: Folder, rows: Iterable[Row]) -> list[Row]:
-    return [row for row in rows if not _knows(folder.migrations, folder.format, [row])]
-
-
-def _knows(migrations: Iterable[Migration], form: Format, rows: Iterable[Row]) -> bool:
-    if form is Format.V1:
-        return bool({one.name for one in migrations} & {row.name for row in rows})
-    return bool(
-        {(one.hash, one.when) for one in migrations} & {(row.hash, row.when) for row in rows}
-    )
+    known = {key(one, folder.format) for one in folder.migrations}
+    return [row for row in rows if key(row, folder.format) not in known]

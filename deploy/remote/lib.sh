@@ -58,7 +58,10 @@ begin() {
 		exit 1
 	}
 	exec 9>>"$state/${lock:-roll}.lock"
-	if ! flock -w "$lock_wait" 9; then
+	# Sent again after a lost connection, it may find its own first run still at work, and waits for
+	# that as long as it may take: what ends it is the deadline that both have.
+	if [ -f "$state/run/$token.log" ]; then set -- 9; else set -- -w "$lock_wait" 9; fi
+	if ! flock "$@"; then
 		say failed reason "another script of Headway has been working on this host for $lock_wait s"
 		exit 75
 	fi

@@ -185,6 +185,26 @@ def test_one_that_waits_too_long_says_so(project: Project) -> None:
     project.assert_settled(v1)
 
 
+def test_the_same_again_waits_for_its_own_first_run(project: Project) -> None:
+    v1, v2 = project.release("v1"), project.release("v2", BEHAVIOUR="sick")
+    project.roll(v1)
+    project.deliver(v2)
+    reasons = []
+
+    def stage(**settings: str) -> None:
+        with pytest.raises(ArrowFailed) as caught:
+            project.send("stage", v2, token="own", healthy_deadline="400", **settings)
+        reasons.append(caught.value.reason)
+
+    first = threading.Thread(target=stage)
+    first.start()
+    time.sleep(1)
+    stage(lock_wait="1")
+    first.join()
+    assert reasons == ["web was not healthy within 4 s"] * 2
+    assert project.journal()[1:] == [(v2.id, "deploy", "failed")]
+
+
 def test_an_arrow_that_is_ended_at_its_deadline_says_so(project: Project) -> None:
     v1, v2 = project.release("v1"), project.release("v2", BEHAVIOUR="sick")
     project.roll(v1)

@@ -9,13 +9,14 @@ from deploy.database.downs.down import Down, down_of, down_path
 from deploy.database.downs.effects import Class
 from deploy.database.downs.script import Job
 from deploy.database.migrations import report as reports
-from deploy.database.migrations.folder import Format, Migration
+from deploy.database.migrations.recorded import key
 from deploy.database.migrations.transaction import way
 from deploy.errors import CommandFailed, Fault, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from deploy.database.migrations.folder import Format, Migration
     from deploy.database.migrations.recorded import Row
     from deploy.database.server import Server
 
@@ -43,7 +44,7 @@ def jobs_for(
     own: set[int] = set()
     for one in todo:
         for row in rows:
-            if row.name == one.name if form is Format.V1 else (row.hash, row.when) == _key(one):
+            if key(row, form) == key(one, form):
                 own.add(row.id)
                 found.append((one, row.id))
                 if row.hash != one.hash:
@@ -69,10 +70,6 @@ def jobs_for(
             "the database cannot be taken back without a loss", faults=tuple(faults), mend=restore
         )
     return jobs
-
-
-def _key(one: Migration) -> tuple[str, int]:
-    return one.hash, one.when
 
 
 def look(server: Server, downs: Sequence[Down], restore: str) -> None:

@@ -22,9 +22,8 @@ from deploy.database.migrations.failure import (
     MigrationFailed,
     Outcome,
 )
-from deploy.database.migrations.folder import Format, Migration
 from deploy.database.migrations.inquiry import invalid_indexes, recorded_at_rest
-from deploy.database.migrations.recorded import Table
+from deploy.database.migrations.recorded import Table, key
 from deploy.database.migrations.report import LOST, Report, line_in_file
 from deploy.database.migrations.script import Job, Limits, Looks, script
 from deploy.database.migrations.transaction import way
@@ -33,6 +32,7 @@ from deploy.errors import CommandFailed, HostError, Unreachable
 
 if TYPE_CHECKING:
     from deploy.database.migrations.blockers import Blocker
+    from deploy.database.migrations.folder import Format, Migration
     from deploy.database.server import Server
 
 _SPARE = 60.0
@@ -269,11 +269,9 @@ class _Run:
         found, holder = recorded_at_rest(
             self.applier.server, self.applier.table, self.applier.limits.turn, self.applier.sleep
         )
-        named = self.form is Format.V1
-        rows = {row.name if named else (row.hash, row.when) for row in found.rows} if found else ()
+        rows = {key(row, self.form) for row in found.rows} if found else ()
         while self.left:
-            one = self.left[0].migration
-            if (one.name if named else (one.hash, one.when)) not in rows:
+            if key(self.left[0].migration, self.form) not in rows:
                 break
             self._note(self.left[0], Outcome.APPLIED, spent)
         if not self.left:

@@ -11,6 +11,7 @@ from deploy.database.migrations.folder import Format
 from deploy.errors import HostError
 
 if TYPE_CHECKING:
+    from deploy.database.migrations.folder import Migration
     from deploy.database.server import Server
 
 
@@ -55,6 +56,11 @@ class Recorded:
 
     format: Format | None = None
     rows: tuple[Row, ...] = ()
+
+
+def key(one: Row | Migration, form: Format) -> object:
+    """By what Drizzle knows which row is a migration's: equal for both of them."""
+    return one.name if form is Format.V1 else (one.hash, one.when)
 
 
 def recorded(server: Server, table: Table | None = None) -> Recorded:

@@ -178,34 +178,6 @@ end"""
     return f"do {dollar_quoted(body)};\n"
 
 
-def back(job: Job, of: Migration, *, table: Table, form: Format, limits: Limits, token: int) -> str:
-    """Return the text that takes a migration back and its row away, in the way of `script`.
-
-    Args:
-        job: the way back, as a migration of its own.
-        of: the migration.
-        table: Drizzle's.
-        form: the folder's format.
-        limits: how long things may take.
-        token: by which the session is known, below 2**31.
-    """
-    units = "".join(unit_text(0, at, job.way, limits) for at in range(len(job.way.units)))
-    return f"""\\set VERBOSITY verbose
-\\o /dev/null
-{turn(limits.turn)}{session(limits, token)}{units or "begin;"}
-\\warn {MARK} unit 0 {len(job.way.units)}
-reset role;
-delete from {table} where {_is_it(of, form)};
-commit;
-"""  # noqa: S608 - the table's name, the hash and the migration's name are quoted
-
-
-def _is_it(one: Migration, form: Format) -> str:
-    if form is Format.V1:
-        return f"name = {literal(one.name)}"
-    return f"hash = {literal(one.hash)} and created_at = {one.when}"
-
-
 _SET_TRANSACTION = re.compile(r"\bset\s+transaction\b", re.IGNORECASE)
 
 
@@ -222,11 +194,12 @@ def _shown(sql: str) -> str:
 
 def _file(number: int, job: Job, table: Table, form: Format, limits: Limits) -> str:
     one, way, looks = job.migration, job.way, job.looks
-    is_it = _is_it(one, form)
     if form is Format.V1:
+        is_it = f"name = {literal(one.name)}"
         columns = '"hash", "created_at", "name"'
         values = f"{literal(one.hash)}, {one.when}, {literal(one.name)}"
     else:
+        is_it = f"hash = {literal(one.hash)} and created_at = {one.when}"
         columns, values = '"hash", "created_at"', f"{literal(one.hash)}, {one.when}"
     before = "" if way.transactional else f"{INVALID} \\gset\n{mark('invalid :invalid')}"
     after = "" if way.transactional else _no_invalid(one.sql)

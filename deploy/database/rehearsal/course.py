@@ -17,14 +17,15 @@ from deploy.database.catalogue.changes import diff
 from deploy.database.catalogue.hazards import hazards
 from deploy.database.catalogue.shape import Shape, differences, shape
 from deploy.database.contract.contract import breakages, probe
+from deploy.database.downs import script as downs
+from deploy.database.downs.down import down_of
 from deploy.database.measure.beside import Beside
 from deploy.database.measure.observer import Measurements
 from deploy.database.measure.scale import scale
 from deploy.database.migrations import report
 from deploy.database.migrations.apply import Applier
 from deploy.database.migrations.failure import MigrationFailed
-from deploy.database.migrations.recorded import Table
-from deploy.database.migrations.script import Job, back
+from deploy.database.migrations.recorded import Table, key, recorded
 from deploy.database.migrations.transaction import way
 from deploy.database.rehearsal.rehearsed import Back, Failure, Rehearsed, Trial, Way
 from deploy.database.sizes import sizes
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from deploy.database.catalogue.catalogue import Catalogue
     from deploy.database.contract.contract import Breakage, Outcomes
     from deploy.database.contract.snapshot import Snapshot
+    from deploy.database.downs.down import Down
     from deploy.database.measure.watch import Measured
     from deploy.database.migrations.folder import Format, Migration
     from deploy.database.migrations.script import Limits
@@ -48,8 +50,7 @@ class Pending:
     """What is rehearsed: files in the order in which they will run, and how.
 
     `later` are the names of the contract files, which run when no host has the running version any
-    more. `names` is `Standing.names`. `downs` are name → SQL of the way back, None where there is
-    none; with `downs` itself None no way back is tried.
+    more. `names` is `Standing.names`. With `downs` the files' ways back are tried, too.
     """
 
     migrations: Sequence[Migration]
@@ -58,7 +59,7 @@ class Pending:
     table: Table = field(default_factory=Table)
     names: Mapping[int, str] = field(default_factory=dict)
     later: Collection[str] = ()
-    downs: Mapping[str, str | None] | None = None
+    downs: bool = False
 
 
 def rehearse(
@@ -115,8 +116,8 @@ class _Course:
                 break
         failed = bool(self.trials and self.trials[-1].failure)
         self._try_contract(asked, complete=not failed)
-        if self.pending.downs is not None and not failed:
-            self._back(self.pending.downs)
+        if self.pending.downs and not failed:
+            self._back()
         return Rehearsed(
             trials=tuple(self.trials),
             untried=tuple(one.name for one in self.pending.migrations[len(self.trials) :]),
@@ -167,20 +168,20 @@ class _Course:
 
     # --- back, and again ------------------------------------------------------------------------
 
-    def _back(self, downs: Mapping[str, str | None]) -> None:
+    def _back(self) -> None:
         """Go back as far as there is a way, then forward again to the end."""
         inherited: set[str] = set()
         why = None
         for at in range(len(self.trials) - 1, -1, -1):
-            one = self.pending.migrations[at]
-            down = downs.get(one.name)
+            down = down_of(self.pending.migrations[at])
             if down is None:
                 found = Back(Way.MISSING)
             elif why:
                 # It was written for a schema that nobody has come to.
                 found = Back(Way.UNTRIED)
             else:
-                found = self._down(at, replace(one, sql=down), inherited)
+                # Whatever its class, and without its guards: nobody loses what a copy has.
+                found = self._down(at, replace(down, guards=()), inherited)
             if found.way in {Way.MISSING, Way.FAILED}:
                 why = found.way
             self._note(at, found)
@@ -194,9 +195,9 @@ class _Course:
     def _note(self, at: int, found: Back) -> None:
         self.trials[at] = replace(self.trials[at], back=found)
 
-    def _down(self, at: int, down: Migration, inherited: set[str]) -> Back:
+    def _down(self, at: int, down: Down, inherited: set[str]) -> Back:
         began = time.monotonic()
-        failure = self._take_back(down, self.pending.migrations[at])
+        failure = self._take_back(down)
         seconds = time.monotonic() - began
         if failure:
             return Back(Way.FAILED, seconds, failure=failure)
@@ -206,14 +207,16 @@ class _Course:
         inherited.update(lines)
         return Back(Way.DIFFERS if own else Way.EQUAL, seconds, own)
 
-    def _take_back(self, down: Migration, of: Migration) -> Failure | None:
+    def _take_back(self, down: Down) -> Failure | None:
         limits, table, form = self.pending.limits, self.pending.table, self.pending.form
+        own = key(down.migration, form)
+        (row,) = (one.id for one in recorded(self.copy, table).rows if key(one, form) == own)
         try:
-            job = Job(down, way(down))
+            job = downs.Job(down, way(down.script), row)
         except Refused as error:
             return Failure("; ".join(fault.message for fault in error.faults) or str(error))
         token = secrets.randbelow(2**31)
-        text = back(job, of, table=table, form=form, limits=limits, token=token)
+        text = downs.script([job], table=table, limits=limits, token=token)
         timeout = _SPARE + limits.turn + (len(job.way.units) + 2) * limits.statement_timeout
         try:
             self.copy.psql(text, timeout=timeout, doing="the way back failed")
