@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from deploy.errors import Refused
 from deploy.views.text import size
+
+if TYPE_CHECKING:
+    from deploy.settings import Rehearsal
 
 GROWTH = 1.3
 """What a restored database is taken to need of the size of its original, which may be packed more
@@ -45,6 +49,11 @@ class Room:
     memory: int
     disk: int
     mount: str
+
+
+def bounds_of(written: Rehearsal) -> Bounds:
+    """Return the bounds that the settings say."""
+    return Bounds(memory=written.memory, disk=written.disk or 0, seconds=written.timeout)
 
 
 def disk_of(bounds: Bounds, database: int) -> int:

@@ -100,9 +100,10 @@ open_server() {
 	began=$(now)
 	restore
 	took=$(seconds_since "$began")
-	printf '%s\n' "$counted_sql" | ask_server "$database" >"$errors.count" 2>"$errors" &&
-		found=$(printf '%s\n' "$facts_sql" | ask_server "$database" 2>"$errors") ||
+	if ! printf '%s\n' "$counted_sql" | ask_server "$database" >"$errors.count" 2>"$errors" ||
+		! found=$(printf '%s\n' "$facts_sql" | ask_server "$database" 2>"$errors"); then
 		give_up failed "what was restored could not be asked"
+	fi
 	printf '{"event":"opened","seconds":%s,"listed":%s,"tables":%s,"facts":%s}\n' "$took" \
 		"$(grep -cE '^[0-9]+; 1259 [0-9]+ TABLE ' "$errors.list")" "$(cat "$errors.count")" \
 		"$(printf '%s\n' "$found" | grep '^{' | tail -n 1)" | tee -a "$log"
@@ -163,8 +164,8 @@ take_schema() {
 # have_extensions: that what the dump creates is in the image.
 have_extensions() {
 	wanted=$(sed -n 's/^[0-9]*; 3079 [0-9]* EXTENSION - \(.*[^ ]\) *$/\1/p' "$errors.list")
-	missing=$(echo "select string_agg(name, ', ') from unnest(string_to_array(:'wanted', e'\n')) name
-		where name not in (select name from pg_available_extensions)" |
+	missing=$(printf '%s\n' "select string_agg(name, ', ') from regexp_split_to_table(:'wanted', '[[:cntrl:]]') name
+		where name <> '' and name not in (select name from pg_available_extensions)" |
 		ask_server template1 "wanted=$wanted" 2>"$errors") ||
 		give_up failed "the extensions could not be asked"
 	[ -z "$missing" ] || give_up refused "the image $image lacks the extension $missing"
@@ -181,8 +182,8 @@ have_roles() {
 	sed -n -E -e "s/^ALTER .* OWNER TO $id;\$/\\1/p" \
 		-e "s/^(GRANT|REVOKE|ALTER DEFAULT PRIVILEGES) .* (TO|FROM) $id( WITH GRANT OPTION)?;\$/\\3/p" \
 		-e "s/^ALTER DEFAULT PRIVILEGES FOR ROLE $id .*/\\1/p" "$errors.sql" | sort -u |
-		sed 's/.*/do $headway$ begin create role &;\
-			exception when duplicate_object then null; end $headway$;/' >>"$errors.roles"
+		sed "s/.*/do \$x\$ begin create role &; exception when duplicate_object then null; end \$x\$;/" \
+			>>"$errors.roles"
 	rm -f "$errors.sql"
 	# One that cannot be made is told: whether it is needed, the restore will say.
 	within 'exec psql -XqAt -d template1' <"$errors.roles" >/dev/null 2>"$errors" ||
@@ -226,6 +227,7 @@ restore() {
 }
 
 # A dump of the schema leaves views unfilled, which cannot be read then.
+# shellcheck disable=SC2016 # the dollars quote for PostgreSQL
 afterwards='do $headway$
 declare name regclass;
 begin
