@@ -21,6 +21,11 @@ uptime() {
 	printf '%s' "${since%.*}"
 }
 
+# mb KB: in words, and in powers of 1000 as Docker has them.
+mb() {
+	printf '%s MB' "$((($1 * 1024 + 500000) / 1000000))"
+}
+
 last_words() {
 	tail -n 5 "$home/log" 2>/dev/null
 }
@@ -36,10 +41,10 @@ guard() {
 	[ "$(uptime)" -lt "$end" ] || over "it was given $seconds s, and they are over"
 	used=$(du -sk "$home" 2>/dev/null | cut -f1)
 	[ "${used:-0}" -le "$disk_kb" ] ||
-		over "it used $((used / 1000)) MB of disk, and may use $((disk_kb / 1000)) MB"
+		over "it used $(mb "$used") of disk, and may use $(mb "$disk_kb")"
 	free=$(df -Pk "$home" | awk 'NR == 2 { print $4 }')
 	[ "${free:-$reserve_kb}" -ge "$reserve_kb" ] ||
-		over "the disk has $((free / 1000)) MB free, and $((reserve_kb / 1000)) MB are to stay so"
+		over "the disk has $(mb "$free") free, and $(mb "$reserve_kb") are to stay so"
 }
 
 # serve USER DISK_KB RESERVE_KB SECONDS LINGER MEMORY_KB LOCKS PRELOAD
@@ -66,6 +71,6 @@ serve() {
 		guard
 		sleep 0.5
 	done
-	! short_of_memory || over "it needed more than its $(($6 / 1000)) MB of memory"
+	! short_of_memory || over "it needed more than its $(mb "$6") of memory"
 	over "PostgreSQL has ended: $(last_words)"
 }

@@ -43,14 +43,6 @@ done
 echo "$1 is still there" >&2
 exit 1
 """
-_WHY = """
-docker exec "$1" sh -c 'for try in 1 2 3 4 5 6 7 8 9 10; do
-	[ ! -s /tmp/headway/why ] || exec cat /tmp/headway/why
-	! psql -XqAtc "" -d template1 >/dev/null 2>&1 || exit 0
-	sleep 0.3
-done'
-"""
-"""Nothing is said by a server that still answers: then the failure was the statement's own."""
 _NO_HARM = "Nothing has been changed."
 
 
@@ -115,6 +107,7 @@ def throwaway(
 
     Raises:
         Refused: there is no room, or no image that fits, or it lacks an extension.
+        Ended: one of the bounds has ended the server while it was filled.
         NeedsPerson: the backup is damaged, and its manifest says so now.
         Reverted: it could not be restored, or not to what it is of.
         HostError: the host did not do it, or nothing is known of how it ended.
@@ -209,6 +202,7 @@ class _Opening:
         """The settings of `throwaway.sh`. What the real server loads is in its image alone."""
         preload = "" if self.backups.access.part == "url" else str(about["preload"])
         return self.backups.scripts(
+            "rehearsal/why",
             "rehearsal/throwaway",
             limit=self.bounds.seconds,
             lock="rehearsal",
@@ -267,6 +261,8 @@ class _Opening:
         """The error for people; and the manifest has it, where the backup itself has failed."""
         message = f"{self.host.name}: {failed.reason}"
         state = f"{failed.detail}\n{_NO_HARM}".strip()
+        if failed.kind == "ended":
+            return _ended(self.host, failed.reason)
         if failed.kind == "refused":
             return Refused(
                 message,
@@ -292,7 +288,7 @@ class _Opening:
 
 
 class _NotRestored(Exception):
-    """`kind` is refused, damaged (the backup) or failed."""
+    """`kind` is refused, ended (by a bound), damaged (the backup), or failed."""
 
     def __init__(self, kind: str, reason: str, detail: str) -> None:
         super().__init__(reason)
@@ -304,7 +300,8 @@ class _NotRestored(Exception):
 def _why(host: Host, box: str) -> str:
     """Why the server has ended; "" if it has not."""
     try:
-        found = host.exec(["sh", "-c", _WHY, "headway", box], timeout=30)
+        text = assemble({"box": box}, [(PACKAGE, "rehearsal/why")], "why_over")
+        found = host.exec(["sh", "-c", text, "headway"], timeout=60)
     except HostError:
         return ""
     if found.exit_code:

@@ -44,18 +44,18 @@ ask_server() {
 	within 'exec psql -XqAt -v ON_ERROR_STOP=1 -v "$2" -d "$1"' "$1" "${2:-x=}"
 }
 
-# give_up KIND REASON: the server goes. KIND is refused, failed or damaged, the backup.
+# give_up KIND REASON: the server goes. KIND is refused, failed, or damaged, the backup; if the guard has
+# ended one that had started, it is that.
 give_up() {
+	detail=$(last_lines)
 	why=$(why_over)
-	[ -n "$why" ] || why=$(last_lines)
-	say kind name "$1"
 	close_server
-	fail "$2" "$why"
-}
-
-# why_over: why the guard has ended the server; nothing if it has not.
-why_over() {
-	docker exec "$box" cat /tmp/headway/why 2>/dev/null
+	if [ -n "$why" ] && [ "$1" != refused ]; then
+		say kind name ended
+		fail "$why"
+	fi
+	say kind name "$1"
+	fail "$2" "${why:-$detail}"
 }
 
 close_server() {
@@ -92,7 +92,7 @@ open_server() {
 		start_server
 		take_schema
 	fi
-	within 'exec pg_restore -l' <"$file" >"$errors.list" 2>"$errors" || unreadable
+	within 'exec pg_restore -l --create' <"$file" >"$errors.list" 2>"$errors" || unreadable
 	have_extensions
 	have_roles
 	new_database
@@ -216,7 +216,7 @@ restore() {
 	code=$?
 	if [ "$code" -ne 0 ]; then
 		cp "$errors" "$errors.restore"
-		within 'exec pg_restore -f /dev/null' <"$file" 2>"$errors" || [ -n "$(why_over)" ] || unreadable
+		within 'exec pg_restore -f /dev/null' <"$file" 2>"$errors" || unreadable
 		cp "$errors.restore" "$errors"
 		give_up failed "pg_restore failed"
 	fi

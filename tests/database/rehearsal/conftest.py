@@ -7,16 +7,19 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import tests.backup.conftest as backup
-from deploy.database.access import Access
 from deploy.database.backup.backups import Backups, Order
-from deploy.database.backup.manifest import Manifest
 from deploy.database.rehearsal.bounds import Bounds
 from tests.backup.conftest import Server, asked
 from tests.database.conftest import docker
+
+if TYPE_CHECKING:
+    from deploy.database.access import Access
+    from deploy.database.backup.manifest import Manifest
 
 rich = backup.server
 """A server with the database `model`, of 200,000 rows."""
@@ -55,7 +58,7 @@ def everything(access: Access, database: str) -> None:
     asked(access, EVERYTHING)
     asked(
         access,
-        f"alter database {database} set statement_timeout to '1ms'; "
+        f"alter database {database} set statement_timeout to '123s'; "
         f"alter database {database} set default_transaction_read_only to on; "
         f"grant temporary on database {database} to reads; "
         f"comment on database {database} is 'of many\nlines';",

@@ -7,11 +7,10 @@ import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from deploy.database.backup.backups import Backups
-from deploy.database.backup.manifest import Manifest
 from deploy.database.rehearsal.source import Data
 from deploy.database.rehearsal.throwaway import throwaway
 from deploy.errors import HeadwayError, NeedsPerson, Reverted
@@ -19,6 +18,10 @@ from tests.backup.conftest import Heard, asked, folder
 from tests.backup.test_backup import cut, damage, flip_a_bit
 
 from .conftest import BOUNDS, servers
+
+if TYPE_CHECKING:
+    from deploy.database.backup.backups import Backups
+    from deploy.database.backup.manifest import Manifest
 
 pytestmark = pytest.mark.fleet
 

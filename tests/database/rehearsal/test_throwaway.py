@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from deploy.database.access import Access, by_url
 from deploy.database.backup.backups import Backups
-from deploy.database.backup.manifest import Manifest
 from deploy.database.migrations.recorded import recorded
 from deploy.database.rehearsal.bounds import Bounds
 from deploy.database.rehearsal.source import Data, SchemaOnly, Source
@@ -22,6 +22,9 @@ from tests.database.conftest import docker
 from tests.localhost import LocalHost
 
 from .conftest import BOUNDS, everything, servers
+
+if TYPE_CHECKING:
+    from deploy.database.backup.manifest import Manifest
 
 pytestmark = pytest.mark.fleet
 
@@ -48,7 +51,7 @@ def test_a_backup_comes_back_whole(
         assert dumped(server.superuser) == before
         assert [(row.hash, row.when) for row in recorded(server).rows] == [("one", 1), ("two", 2)]
         sql = "select current_database(), current_user, current_setting('statement_timeout')"
-        assert server.psql(sql, timeout=30, doing="asked").split() == [f"{database}|shop|1ms"]
+        assert server.psql(sql, timeout=30, doing="asked").split() == [f"{database}|shop|123s"]
         # No statistics, no plan that is like the real one's.
         rows = "select reltuples::int from pg_class where relname = 'big'"
         assert asked(server.superuser, rows) == ["200000"]
@@ -195,7 +198,7 @@ def test_an_extension_that_the_image_lacks(
 
 
 def test_an_image_without_a_server(by_url: Backups, rich: Server, database: str) -> None:
-    """psql and pg_dump alone are enough for a backup by a URL, and not for this."""
+    """The client's programs alone are enough for a backup by a URL, and not for this."""
     image = f"hw-client-{database}"
     file = f"FROM {CLIENT.replace('{major}', '17')}\nRUN rm /usr/lib/postgresql/17/bin/initdb\n"
     docker("build", "-q", "-t", image, "-", stdin=file.encode())
@@ -219,7 +222,8 @@ def test_somebody_who_is_no_superuser(rich: Server, database: str, tmp_path: Pat
         rich.access(database),
         f"create role app_{database} login password 'app-secret' createdb; "
         f"alter database {database} owner to app_{database}; "
-        f"alter schema public owner to app_{database}; alter schema drizzle owner to app_{database};"
+        f"alter schema public owner to app_{database}; "
+        f"alter schema drizzle owner to app_{database}; "
         f"grant all on all tables in schema public, drizzle to app_{database};"
         f"grant all on all sequences in schema drizzle to app_{database}",
     )
