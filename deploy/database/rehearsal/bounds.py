@@ -30,6 +30,8 @@ class Bounds:
         disk: bytes of all that the server writes; 0 for 2.5 times the database, and what an empty
             server has.
         seconds: from its start; then it ends by itself, and nothing is left of it.
+        idle: seconds without a session or another command in it; then it ends, too: whoever made it
+            is gone.
         reserve: bytes of the host's disk that it leaves alone; the real one may write there.
         linger: seconds for which a server that its bounds have ended tells why. It holds nothing
             meanwhile.
@@ -38,6 +40,7 @@ class Bounds:
     memory: int = 1_000_000_000
     disk: int = 0
     seconds: float = 1800.0
+    idle: float = 300.0
     reserve: int = 1_000_000_000
     linger: float = 20.0
 

@@ -36,8 +36,15 @@ short_of_memory() {
 		awk '$1 == "oom_kill" && $2 > 0 { found = 1 } END { exit !found }'
 }
 
+# in_use: is anything in the container that came from outside, by `docker exec`? Only that has no parent.
+in_use() {
+	[ "$(grep -lE '^PPid:[[:space:]]+0$' /proc/[0-9]*/status 2>/dev/null | wc -l)" -gt 1 ]
+}
+
 # guard: look at what is used up.
 guard() {
+	if in_use; then used_at=$(uptime); fi
+	[ "$(($(uptime) - used_at))" -lt "$idle" ] || over "nobody has used it for $idle s"
 	[ "$(uptime)" -lt "$end" ] || over "it was given $seconds s, and they are over"
 	used=$(du -sk "$home" 2>/dev/null | cut -f1)
 	[ "${used:-0}" -le "$disk_kb" ] ||
@@ -47,10 +54,10 @@ guard() {
 		over "the disk has $(mb "$free") free, and $(mb "$reserve_kb") are to stay so"
 }
 
-# serve USER DISK_KB RESERVE_KB SECONDS LINGER MEMORY_KB LOCKS PRELOAD
+# serve USER DISK_KB RESERVE_KB SECONDS IDLE LINGER MEMORY_KB LOCKS PRELOAD
 serve() {
-	disk_kb=$2 reserve_kb=$3 seconds=$4 linger=$5
-	end=$(($(uptime) + seconds))
+	disk_kb=$2 reserve_kb=$3 seconds=$4 idle=$5 linger=$6
+	used_at=$(uptime) end=$(($(uptime) + seconds))
 	trap 'exit 0' TERM INT
 	umask 077
 	mkdir "$home" || exit 1
@@ -63,14 +70,14 @@ serve() {
 	postgres -D "$home/data" -c listen_addresses=127.0.0.1 -c unix_socket_directories=/tmp \
 		-c fsync=off -c full_page_writes=off -c synchronous_commit=off -c autovacuum=off \
 		-c wal_level=minimal -c max_wal_senders=0 -c max_wal_size=256MB -c checkpoint_timeout=1h \
-		-c shared_buffers="$(($6 / 4))kB" -c max_connections=50 -c restart_after_crash=off \
-		-c max_locks_per_transaction="$7" -c shared_preload_libraries="$8" \
+		-c shared_buffers="$(($7 / 4))kB" -c max_connections=50 -c restart_after_crash=off \
+		-c max_locks_per_transaction="$8" -c shared_preload_libraries="$9" \
 		-c lc_messages=C >>"$home/log" 2>&1 </dev/null &
 	server=$!
 	while kill -0 "$server" 2>/dev/null; do
 		guard
 		sleep 0.5
 	done
-	! short_of_memory || over "it needed more than its $(mb "$6") of memory"
+	! short_of_memory || over "it needed more than its $(mb "$7") of memory"
 	over "PostgreSQL has ended: $(last_words)"
 }

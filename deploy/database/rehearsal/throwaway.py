@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from deploy.database.access import PACKAGE, Access, in_container
+from deploy.database.access import PACKAGE, in_container
 from deploy.database.backup.manifest import Manifest, head
 from deploy.database.backup.restore import differences
 from deploy.database.migrations.recorded import Table
 from deploy.database.rehearsal.bounds import Bounds, Room, disk_of, fit
 from deploy.database.rehearsal.questions import ABOUT, ROLES
+from deploy.database.rehearsal.server import Throwaway, ended
 from deploy.database.rehearsal.source import Data, Source
 from deploy.errors import CommandFailed, HeadwayError, HostError, NeedsPerson, Refused, Reverted
 from deploy.remote.arrows import ArrowFailed
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from deploy.remote.host import Host
 
 _LOOK = 120.0
-"""Seconds for the look around, in which a URL's client may have to be pulled."""
+"""Seconds for the look around."""
 _SPARE = 120.0
 """Seconds beside the server's own: for what is done before and after it."""
 _REMOVE = """
@@ -44,51 +45,6 @@ echo "$1 is still there" >&2
 exit 1
 """
 _NO_HARM = "Nothing has been changed."
-
-
-class Ended(HostError):
-    """The throw-away server has come to an end before the rehearsal has; nothing was changed."""
-
-    exit_code = 3
-
-
-@dataclass(frozen=True)
-class Throwaway:
-    """The server while it is there; a `deploy.database.server.Server`.
-
-    `psql` runs as the same role as on the real one; `superuser` is its first superuser, for looking
-    at what that role may not see. `manifest` is the backup's with the result of its restore in it,
-    None for a schema alone. `seconds` is how long the restore took.
-    """
-
-    access: Access
-    superuser: Access
-    container: str
-    image: str
-    manifest: Manifest | None
-    seconds: float
-    bounds: Bounds = field(repr=False, default=Bounds())
-
-    @property
-    def host(self) -> Host:
-        """The host of the database."""
-        return self.access.host
-
-    def psql(self, sql: str, *, timeout: float, doing: str) -> str:
-        """Run SQL in one session; see `deploy.database.server.Server`.
-
-        Raises:
-            Ended: one of its bounds has ended the server, and which one.
-            CommandFailed: psql ended with an error.
-            HostError: it could not be run, or its outcome is unknown.
-        """
-        try:
-            return self.access.psql(sql, timeout=timeout, doing=doing)
-        except CommandFailed:
-            why = _why(self.host, self.container)
-            if not why:
-                raise
-            raise _ended(self.host, why) from None
 
 
 @contextmanager
@@ -158,7 +114,6 @@ class _Opening:
             image,
             manifest,
             seconds,
-            self.bounds,
         )
 
     def close(self) -> None:
@@ -206,6 +161,8 @@ class _Opening:
             "rehearsal/throwaway",
             limit=self.bounds.seconds,
             lock="rehearsal",
+            # One that is asked again after a lost connection waits for what it has begun.
+            lock_wait=str(round(self.bounds.seconds)),
             name=self.source.manifest.name if isinstance(self.source, Data) else "",
             box=self.box,
             image=image,
@@ -223,6 +180,7 @@ class _Opening:
             disk_kb=str(disk_of(self.bounds, self.source.bytes) // 1024),
             reserve_kb=str(self.bounds.reserve // 1024),
             seconds=str(round(self.bounds.seconds)),
+            idle=str(round(self.bounds.idle)),
             linger=str(round(self.bounds.linger)),
         )
 
@@ -233,12 +191,12 @@ class _Opening:
                 "open_server",
                 words,
                 token=f"h-{secrets.token_hex(6)}",
-                timeout=self.bounds.seconds + _SPARE,
+                timeout=2 * self.bounds.seconds + _SPARE,
                 stdin=self.backups.access.secret,
                 say=self.say,
             )
         except ArrowFailed as error:
-            kind = (error.report.last("kind") or {}).get("name", "failed")
+            kind = (error.report.last("kind") or {}).get("name", "")
             raise _NotRestored(kind, error.reason, error.detail) from None
         opened = report.last("opened")
         if opened is None:  # the script says this last, always
@@ -262,7 +220,7 @@ class _Opening:
         message = f"{self.host.name}: {failed.reason}"
         state = f"{failed.detail}\n{_NO_HARM}".strip()
         if failed.kind == "ended":
-            return _ended(self.host, failed.reason)
+            return ended(self.host, failed.reason)
         if failed.kind == "refused":
             return Refused(
                 message,
@@ -274,45 +232,32 @@ class _Opening:
             return Reverted(f"{message} (the schema alone)", state=state)
         result = {"ok": False, "at": self._now(), "why": failed.reason}
         if failed.kind == "damaged":
-            self.backups.record(manifest, restored=result, checked=result)
+            self._note(manifest, restored=result, checked=result)
             return NeedsPerson(
                 message,
                 state=f"{state}\n{manifest.name} cannot be relied on.",
                 mend="Take another one, and look at the disk.",
             )
-        self.backups.record(manifest, restored=result)
+        if failed.kind == "failed":
+            self._note(manifest, restored=result)
         return Reverted(f"{message}; {manifest.name} was not restored", state=state)
+
+    def _note(self, manifest: Manifest, **more: Any) -> None:
+        """Write down a failure; that this failed as well is not what has to be told first."""
+        try:
+            self.backups.record(manifest, **more)
+        except HeadwayError as error:
+            self.say(f"the manifest of {manifest.name} does not say so: {error.message}", True)
 
     def _now(self) -> str:
         return f"{self.clock():%Y-%m-%dT%H:%M:%SZ}"
 
 
 class _NotRestored(Exception):
-    """`kind` is refused, ended (by a bound), damaged (the backup), or failed."""
+    """`kind` is refused, ended (by a bound), damaged (the backup), failed, or "" (the script)."""
 
     def __init__(self, kind: str, reason: str, detail: str) -> None:
         super().__init__(reason)
         self.kind = kind
         self.reason = reason
         self.detail = detail
-
-
-def _why(host: Host, box: str) -> str:
-    """Why the server has ended; "" if it has not."""
-    try:
-        text = assemble({"box": box}, [(PACKAGE, "rehearsal/why")], "why_over")
-        found = host.exec(["sh", "-c", text, "headway"], timeout=60)
-    except HostError:
-        return ""
-    if found.exit_code:
-        return "it is gone"
-    return found.text.strip()
-
-
-def _ended(host: Host, why: str) -> Ended:
-    return Ended(
-        host.name,
-        f"the throw-away server was ended: {why}",
-        state=_NO_HARM,
-        mend="Its bounds are under database.rehearsal: memory, disk, timeout.",
-    )

@@ -5,7 +5,7 @@
 #   box        the container's name                  entry      what runs in it: entry.sh
 #   image      what it is made of                    database   the database's name in it
 #   owner      the first superuser's name            encoding   the database's, as PostgreSQL says it
-#   memory_kb disk_kb reserve_kb seconds linger preload locks: the bounds, as entry.sh has them
+#   memory_kb disk_kb reserve_kb seconds idle linger locks preload: the bounds, as entry.sh has them
 
 # look_around: the database, the image of a server that fits it, and the room for one. Reads only.
 look_around() {
@@ -128,7 +128,7 @@ start_server() {
 		--security-opt no-new-privileges --pids-limit 512 --cpu-shares 256 --oom-score-adj 900 \
 		--memory "${memory_kb}k" --memory-swap "${memory_kb}k" --shm-size "$((memory_kb / 2))k" \
 		-e PGHOST=/tmp -e "PGUSER=$owner" --entrypoint sh "$image" -c "$entry" headway \
-		"$owner" "$disk_kb" "$reserve_kb" "$seconds" "$linger" "$memory_kb" "$locks" "$preload" \
+		"$owner" "$disk_kb" "$reserve_kb" "$seconds" "$idle" "$linger" "$memory_kb" "$locks" "$preload" \
 		>/dev/null 2>"$errors" || give_up refused "the throw-away server cannot be started"
 	# shellcheck disable=SC2016 # the variables are the container's
 	number=$(limit=60 within 'until psql -XqAtc "show server_version_num" -d template1 2>/dev/null; do

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from deploy.database.backup.backups import Backups
 from deploy.database.rehearsal.source import Data
 from deploy.database.rehearsal.throwaway import throwaway
 from deploy.errors import HeadwayError, NeedsPerson, Reverted
@@ -20,7 +21,6 @@ from tests.backup.test_backup import cut, damage, flip_a_bit
 from .conftest import BOUNDS, servers
 
 if TYPE_CHECKING:
-    from deploy.database.backup.backups import Backups
     from deploy.database.backup.manifest import Manifest
 
 pytestmark = pytest.mark.fleet
@@ -104,6 +104,25 @@ def test_it_is_whole_and_cannot_be_restored(
     assert found.proof == "decoded"
     assert found.body["restored"]["ok"] is False
     assert found.body["restored"]["why"] == "pg_restore failed"
+
+
+def test_the_manifest_cannot_be_written(
+    backups: Backups, made: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    damage(folder(backups) / f"{made.name}.dump", cut)
+    heard = Heard()
+
+    def full(*_words: object, **_more: object) -> Manifest:
+        raise Reverted("the disk is full")
+
+    monkeypatch.setattr(Backups, "record", full)
+    with (
+        pytest.raises(NeedsPerson, match="not as it was written"),
+        throwaway(backups, Data(made), BOUNDS, say=heard),
+    ):
+        pass
+    said = f"! the manifest of {made.name} does not say so: the disk is full"
+    assert heard.lines[-1] == said
 
 
 def test_it_is_not_of_what_the_manifest_says(backups: Backups, made: Manifest) -> None:

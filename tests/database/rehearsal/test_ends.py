@@ -14,8 +14,9 @@ import pytest
 
 from deploy.database.backup.backups import Backups
 from deploy.database.rehearsal.bounds import EMPTY, Bounds
+from deploy.database.rehearsal.server import Ended, Throwaway
 from deploy.database.rehearsal.source import Data, SchemaOnly
-from deploy.database.rehearsal.throwaway import Ended, Throwaway, throwaway
+from deploy.database.rehearsal.throwaway import throwaway
 from deploy.errors import Refused, Unreachable
 from tests.backup.conftest import Heard, Server, asked
 from tests.backup.test_backup import LosesTheConnection
@@ -53,6 +54,7 @@ import sys
 from deploy.database.access import in_container
 from deploy.database.backup.backups import Backups
 from deploy.database.rehearsal.bounds import Bounds
+from deploy.database.rehearsal.server import Ended, Throwaway
 from deploy.database.rehearsal.source import SchemaOnly
 from deploy.database.rehearsal.throwaway import throwaway
 from tests.localhost import LocalHost
@@ -129,6 +131,17 @@ def test_at_its_deadline(backups: Backups) -> None:
         "Its bounds are under database.rehearsal: memory, disk, timeout."
     )
     assert error.exit_code == 3
+
+
+def test_when_nobody_uses_it(backups: Backups) -> None:
+    bounds = Bounds(seconds=100, idle=4, linger=5)
+    with throwaway(backups, SCHEMA, bounds, say=Heard()) as server:
+        # It is in use as long as a statement takes.
+        assert server.psql("select pg_sleep(6)", timeout=30, doing="slept") == "\n"
+        time.sleep(5)
+        with pytest.raises(Ended, match="nobody has used it for 4 s"):
+            server.psql("select 1", timeout=9, doing="asked")
+        until(lambda: servers() == set())
 
 
 def test_at_its_bound_of_the_disk(backups: Backups) -> None:
