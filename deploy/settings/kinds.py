@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 from pydantic_core import PydanticCustomError
 
-from deploy.settings import durations
+from deploy.settings import durations, sizes
 
 
 @dataclass
@@ -314,3 +314,32 @@ Duration = Annotated[
     ),
 ]
 """Seconds."""
+
+
+def _bytes(value: object) -> int:
+    try:
+        return sizes.bytes_of(value)
+    except ValueError as error:
+        raise wrong(f"is {shown(value)}, {error}") from None
+
+
+Size = Annotated[
+    int,
+    BeforeValidator(
+        _bytes,
+        json_schema_input_type=Annotated[int, Field(ge=0)]
+        | Annotated[str, Field(pattern=sizes.PATTERN)],
+    ),
+]
+"""Bytes."""
+
+
+def at_least(least: str) -> AfterValidator:
+    """Return a check that a size is not below another, which is as people write it."""
+
+    def check(value: int) -> int:
+        if value < sizes.bytes_of(least):
+            raise wrong(f"is less than {least}")
+        return value
+
+    return AfterValidator(check)

@@ -138,6 +138,17 @@ class Environment(HostsFile):
         written = self.database.backup.required
         return self.name == "production" if written is None else written
 
+    @property
+    def rehearsal_mode(self) -> str:
+        """Where migrations are rehearsed: on data, on the schema alone, or not at all (off).
+
+        As written; else on the data of the backup where one is required, and else on the schema.
+        """
+        if self.database is None:
+            return "off"
+        written = self.database.rehearsal.mode
+        return written or ("data" if self.backup_required else "schema")
+
     def secret(self, name: str) -> Secret:
         """Return a secret that the hosts file names.
 

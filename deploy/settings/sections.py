@@ -32,10 +32,12 @@ from deploy.settings.kinds import (
     SecretName,
     ServiceName,
     ShellCommand,
+    Size,
     User,
     Variable,
     VariableName,
     WebPath,
+    at_least,
     shown,
     wrong,
 )
@@ -260,6 +262,26 @@ class Backup(Section):
         return self
 
 
+class Rehearsal(Section):
+    """What is done to the database, done first to a server that is thrown away.
+
+    Sizes are in bytes, durations in seconds.
+    """
+
+    mode: Literal["data", "schema", "off"] | None = Field(
+        default=None,
+        description="without it, data where a backup is required, and else schema",
+    )
+    max_size: Size = Field(
+        default=20_000_000_000, description="of a database; the schema has to do for a larger one"
+    )
+    memory: Annotated[Size, at_least("128MB")] = 1_000_000_000
+    disk: Annotated[Size, at_least("500MB")] | None = Field(
+        default=None, description="without it, 400 MB and 2.5 times what the database has"
+    )
+    timeout: Annotated[Duration, Field(gt=0)] = 1800.0
+
+
 class Database(Section):
     """The database, and who migrates it. Durations are in seconds."""
 
@@ -284,6 +306,7 @@ class Database(Section):
     lock_timeout: Annotated[Duration, Field(gt=0)] = 5.0
     statement_timeout: Annotated[Duration, Field(gt=0)] = 600.0
     backup: Backup = Backup()
+    rehearsal: Rehearsal = Rehearsal()
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
@@ -295,6 +318,8 @@ class Database(Section):
             raise wrong("has image, but no url", "a service has its programs in its own image")
         if "backup" in self.model_fields_set and not (self.service or self.url):
             raise wrong("has backup, but no way to the database", "write service: and host:")
+        if "rehearsal" in self.model_fields_set and not self.migrations:
+            raise wrong("has rehearsal, but no migrations", "write migrations: drizzle")
         if self.migrations and not (self.service or self.url):
             raise wrong("has migrations, but no way to the database", "write service: and host:")
         if self.folder and not self.migrations:

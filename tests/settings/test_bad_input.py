@@ -263,6 +263,23 @@ ADDED = {
         f"{DATABASE}  backup: {{verify: pgbackrest check}}",
         "12  database.backup: has verify, but no command; a dump is verified by itself",
     ),
+    "a rehearsal of nothing": (
+        f"{DATABASE}  rehearsal: {{mode: schema}}",
+        "8  database: has rehearsal, but no migrations; write migrations: drizzle",
+    ),
+    "a rehearsal in another way": (
+        f"{DATABASE}  migrations: drizzle\n  rehearsal: {{mode: shema}}",
+        "13  database.rehearsal.mode: is 'shema', expected data, schema or off; "
+        "did you mean schema?",
+    ),
+    "a server without memory": (
+        f"{DATABASE}  migrations: drizzle\n  rehearsal: {{memory: 64MB}}",
+        "13  database.rehearsal.memory: is less than 128MB",
+    ),
+    "no size": (
+        f"{DATABASE}  migrations: drizzle\n  rehearsal: {{disk: 20G}}",
+        "13  database.rehearsal.disk: is '20G', expected a size such as 512MB, 20GB or 2GiB",
+    ),
     "a command and copies": (
         f"{DATABASE}  backup: {{command: x, copy_to: [{{to: local, folder: x}}]}}",
         "12  database.backup: has command and copy_to; let your command make the copies",

@@ -150,14 +150,17 @@ def test_the_reference_states_the_default(path: KeyPath) -> None:
 
 
 def repository_value(path: KeyPath) -> str:
-    """The value in the reference, in the words of Python; a duration in seconds."""
+    """The value in the reference, in the words of Python: durations in seconds, sizes in bytes."""
     from deploy.settings.durations import seconds
+    from deploy.settings.sizes import bytes_of
 
     value: Any = WHOLE.data
     for part in path:
         value = value[part]
     if isinstance(value, str) and re.fullmatch(r"\d+(ms|s|m|h)", value):
         value = seconds(value)
+    elif isinstance(value, str) and re.fullmatch(r"\d+[kMGT]?i?B", value):
+        value = bytes_of(value)
     return str(value)
 
 

@@ -189,6 +189,28 @@ def test_without_a_database_nobody_needs_one(tmp_path: Path) -> None:
     assert loaded(tmp_path, GOOD).backup_required is False
 
 
+@pytest.mark.parametrize(
+    ("name", "more", "mode"),
+    [
+        ("production", "", "data"),
+        ("staging", "", "schema"),
+        ("staging", "backup: {required: true}", "data"),
+        ("production", "backup: {required: false}", "schema"),
+        ("production", "rehearsal: {memory: 512MiB}", "data"),
+        ("production", "rehearsal: {mode: off}", "off"),
+        ("staging", "rehearsal: {mode: data}", "data"),
+    ],
+)
+def test_what_is_rehearsed_on(tmp_path: Path, name: str, more: str, mode: str) -> None:
+    database = "database:\n  kind: postgres\n  service: db\n  host: web-1\n  migrations: drizzle\n"
+    write(tmp_path, f"{GOOD}{database}  {more}\n", name)
+    assert load(tmp_path, name, {}).rehearsal_mode == mode
+
+
+def test_without_a_database_nothing_is_rehearsed(tmp_path: Path) -> None:
+    assert loaded(tmp_path, GOOD).rehearsal_mode == "off"
+
+
 def test_a_url_needs_no_host(tmp_path: Path) -> None:
     text = f"{GOOD}database: {{kind: postgres, url: DATABASE_URL, migrations: drizzle}}\n"
     environment = loaded(tmp_path, text, {"DATABASE_URL": "postgres://a@h/x"})

@@ -1,1 +1,1 @@
-"""A rehearsal."""
+"""The rehearsal, on real servers."""
