@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from invoke.exceptions import Exit
@@ -98,15 +99,25 @@ def situation(root: Path, name: str) -> Iterator[Situation]:
 def _until_a_safe_point(warn: Callable[[str], None]) -> Iterator[threading.Event]:
     """SIGINT, SIGTERM and SIGHUP ask the run to stop between two steps."""
     asked = threading.Event()
+    # A handler interrupts the main thread anywhere, with a lock in its hands or in the middle of a
+    # line: what it does is put here, which is made for that, and a thread does the rest.
+    came: SimpleQueue[bool] = SimpleQueue()
 
     def ask(_number: int, _frame: object) -> None:
-        if asked.is_set():
-            warn(
-                "still finishing the step at hand: a host must not be left half-way. Killing this "
-                "process now is safe for the site; the next deploy takes back what is unfinished"
-            )
-        asked.set()
+        came.put(True)
 
+    def listen() -> None:
+        while came.get():
+            if asked.is_set():
+                warn(
+                    "still finishing the step at hand: a host must not be left half-way. Killing "
+                    "this process now is safe for the site; the next deploy takes back what is "
+                    "unfinished"
+                )
+            asked.set()
+
+    listener = threading.Thread(target=listen, daemon=True)
+    listener.start()
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.signal(number, ask) for number in numbers}
     try:
@@ -114,6 +125,8 @@ def _until_a_safe_point(warn: Callable[[str], None]) -> Iterator[threading.Event
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        came.put(False)
+        listener.join()
 
 
 def carry_out(
