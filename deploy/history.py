@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from deploy.release import Release
 
 SCHEMA = 1
+_WRONG = {"failed", "reverted", "refused"}
 KEYS = {"deploy", "verb", "release", "what", "reason", "by", "at"}
 
 
@@ -19,7 +20,8 @@ KEYS = {"deploy", "verb", "release", "what", "reason", "by", "at"}
 class Entry:
     """One deploy or rollback, put together from the journals of the hosts.
 
-    `outcome` is done, reverted, failed or unfinished; times are ISO 8601, UTC, by hosts' clocks.
+    `outcome` is done, reverted, failed, refused or unfinished; times are ISO 8601, UTC, by hosts'
+    clocks. `rehearsal` is what the rehearsal of its migrations has shown, "" without one.
     """
 
     deploy: str
@@ -32,6 +34,7 @@ class Entry:
     outcome: str
     hosts: tuple[str, ...]
     reason: str
+    rehearsal: str = ""
 
 
 def releases(facts: Mapping[str, HostFacts]) -> dict[str, Release]:
@@ -84,6 +87,8 @@ def _entry(
         outcome = "reverted" if reverted or "reverted" in what else "failed"
     elif "done" in what:
         outcome = "done"
+    elif "refused" in what:
+        outcome = "refused"
     else:
         outcome = "unfinished"
     first = own[0][1]
@@ -98,8 +103,13 @@ def _entry(
         by=first["by"],
         outcome=outcome,
         hosts=tuple(dict.fromkeys(host for host, _ in said)),
-        reason=next((line["reason"] for line in bad if line["reason"]), ""),
+        reason=_reason(line for _, line in said if line["what"] in _WRONG),
+        rehearsal=_reason(line for _, line in said if line["what"] == "rehearsed"),
     )
+
+
+def _reason(lines: Iterable[Mapping[str, Any]]) -> str:
+    return next((line["reason"] for line in lines if line["reason"]), "")
 
 
 def way_back(past: list[Entry]) -> list[str]:

@@ -204,7 +204,13 @@ def _intent(
     bundle, carried = bundles.assemble(situation.environment, situation.compose, found, tag)
     outlook = None
     if folder and verb == "deploy":
-        outlook = look(folder, database_of(situation))
+        environment = situation.environment
+        outlook = look(
+            folder,
+            database_of(situation),
+            rehearsed=environment.rehearsal_mode == "data",
+            downs=environment.downs_required,
+        )
     if folder:
         bundle = replace(bundle, release=replace(bundle.release, contract=contracts(folder)))
     if verb == "rollback":

@@ -6,12 +6,15 @@ has to have it: it is pulled there, which changes nothing that runs.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from deploy import history
 from deploy.checks import LEAST_FREE_KB
 from deploy.database.access import access_of
+from deploy.database.contract.snapshot import newest, read_snapshot
 from deploy.database.downs.run import would_run
 from deploy.database.image import Pull, migrations_in
 from deploy.database.migrations.folder import Format, read_folder
@@ -20,6 +23,7 @@ from deploy.errors import Refused, UsageError
 
 if TYPE_CHECKING:
     from deploy.database.access import Access
+    from deploy.database.contract.snapshot import Snapshot
     from deploy.database.migrations.folder import Folder, Migration
     from deploy.database.migrations.recorded import Row
     from deploy.release import Release
@@ -75,6 +79,32 @@ def database_of(situation: Situation) -> Access | None:
                 mend=f"On {database.host}, in {situation.environment.path}: {typed}",
             )
     return access_of(situation.environment, situation.hosts)
+
+
+def running_snapshot(situation: Situation) -> Snapshot | None:
+    """What the image now running asks of its database; None where it has no snapshot to say so.
+
+    Of several releases, that which most hosts run.
+
+    Args:
+        situation: the environment, read.
+
+    Raises:
+        Refused: the image can't be pulled, or its snapshot can't be read.
+        HostError: the host cannot be asked.
+    """
+    known = history.releases(situation.facts)
+    running = Counter(
+        one.release
+        for host, one in situation.facts.items()
+        if one.release in known and situation.placements[host].rolled
+    )
+    if not running:
+        return None
+    ((release, _),) = running.most_common(1)
+    folder = folder_of(situation, known[release].images)
+    raw = newest(folder) if folder else None
+    return read_snapshot(raw) if raw else None
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,11 +16,13 @@ from deploy.database.backup.backups import Order as BackupOrder
 from deploy.database.backup.backups import backups_of
 from deploy.database.backup.copies import copies_of
 from deploy.database.migrations.script import Limits
+from deploy.pending import running_snapshot
 from deploy.proxy import caddy, haproxy
 from deploy.release import roll
 from deploy.steps.backup import BackUp
 from deploy.steps.hosts import Place, Prepare, Roll, Settle, Stage, Switch, Target
 from deploy.steps.migrate import Migrate
+from deploy.steps.rehearse import Rehearse
 from deploy.steps.take_back import TakeBack
 from deploy.steps.verify import Verify
 
@@ -27,12 +30,15 @@ if TYPE_CHECKING:
     from deploy.database.access import Access
     from deploy.database.backup.manifest import Manifest
     from deploy.database.outlook import Outlook
+    from deploy.database.rehearsal.rehearsed import Rehearsed
     from deploy.pending import TakenBack
     from deploy.plan import Plan
     from deploy.release import Bundle, Release
     from deploy.run import Phase
     from deploy.situation import Files, Situation
 
+_NOTE = 60.0
+"""Seconds for a line in the journal."""
 REVERT_BAKE = 1.0
 """Seconds: a release that served until a moment ago is probed, and not watched for long."""
 
@@ -73,12 +79,18 @@ def phases(situation: Situation, order: Order, again: Callable[[], Plan]) -> lis
         ]
     ]
     walk += before_hosts(situation, order)
+    settling: Phase = []
     for wave in plan.waves:
         rolled = [targets[host] for host in wave if targets[host].placement.rolled]
-        placed: Phase = [Place(targets[host]) for host in wave if targets[host] not in rolled]
-        walk += [[arrow(target) for target in rolled] for arrow in (Stage, Switch, Settle)]
-        walk.append(placed)
-    walk.append([Verify(again)])
+        # The old containers of one wave finish what they have in flight, for as long as the drain
+        # allows, while the new ones of the next wave start: neither has to wait for the other.
+        walk.append([*settling, *map(Stage, rolled)])
+        walk.append([Switch(target) for target in rolled])
+        settling = [
+            Settle(targets[host]) if targets[host].placement.rolled else Place(targets[host])
+            for host in wave
+        ]
+    walk += [settling, [Verify(again)]]
     if order.outlook and order.outlook.later:
         later = [one.name for one in order.outlook.later]
         # The hosts have settled: what fails here is tried again by the next deploy.
@@ -88,7 +100,7 @@ def phases(situation: Situation, order: Order, again: Callable[[], Plan]) -> lis
 
 
 def before_hosts(situation: Situation, order: Order) -> list[Phase]:
-    """What is done to the database before any host: a backup, if one is asked for, and expand."""
+    """What is done to the database before any host: backup and rehearsal, as asked, and expand."""
     outlook = order.outlook
     if outlook is None or not outlook.pending:
         return []
@@ -96,12 +108,61 @@ def before_hosts(situation: Situation, order: Order) -> list[Phase]:
     made: list[Manifest] = []
     if situation.environment.backup_required and not outlook.fresh:
         walk.append([_backup(situation, order, made)])
+    if outlook.tables and situation.environment.rehearsal_mode != "off":
+        walk.append([rehearsal(situation, order, made)])
     if outlook.now:
         way_back = partial(_restore, situation, made)
         now = [one.name for one in outlook.now]
         fresh = outlook.fresh
         walk.append([_migrate(situation, outlook, now, way_back=way_back, fresh=fresh)])
     return walk
+
+
+def rehearsal(
+    situation: Situation, order: Order, made: list[Manifest], *, final: bool = True
+) -> Rehearse:
+    """The step that does first on a copy what is pending.
+
+    Args:
+        situation: the environment, read.
+        order: with an outlook.
+        made: the fresh backup is put there before the step is done.
+        final: whether anything will come of it, and not a plan alone.
+    """
+    environment = situation.environment
+    outlook, database = order.outlook, environment.database
+    assert outlook is not None  # noqa: S101 - nothing would be pending
+    assert database is not None  # noqa: S101 - likewise
+    access, limits = _database(situation)
+
+    def note(what: str, text: str, found: Rehearsed) -> None:
+        settings = {
+            "release": order.release.id,
+            "deploy": order.id,
+            "verb": "deploy",
+            "by": order.by,
+            "lock": "note",
+        }
+        situation.arrows(access.host.name, settings).send(
+            "note",
+            [what, text],
+            token=f"{order.id}.note",
+            timeout=_NOTE,
+            stdin=json.dumps(found.figures()).encode(),
+        )
+
+    return Rehearse(
+        backups_of(environment, situation.hosts),
+        outlook,
+        limits,
+        database.rehearsal,
+        environment.rehearsal_mode,
+        environment.downs_required,
+        partial(running_snapshot, situation),
+        made,
+        note,
+        final,
+    )
 
 
 def _take_back(situation: Situation, order: Order) -> list[Phase]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from deploy.database.lint.lint import File, is_contract, lint
+from deploy.database.downs.down import down_path
+from deploy.database.lint.lint import File, allowances, is_contract, lint
+from deploy.database.lint.rules import Finding, Level
 from deploy.database.lint.verdict import Outcome, verdict
 from deploy.database.migrations.compare import compare
 from deploy.database.migrations.recorded import Recorded, recorded
@@ -14,7 +16,7 @@ from deploy.database.sizes import sizes
 from deploy.errors import Fault, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from deploy.database.lint.verdict import Judged
     from deploy.database.migrations.folder import Folder, Migration
@@ -30,7 +32,8 @@ class Outlook:
 
     `now` is what is applied before the first host, `later` what waits until every host has settled
     (files that say `phase=contract`), both in the folder's order. `judged` is what their text would
-    do to the version that is running. `fresh` tells that there was no database to look at yet.
+    do to the version that is running, `tables` the bytes of each table (`sizes`), empty where no
+    version runs on the database. `fresh` tells that there was no database to look at yet.
     """
 
     folder: Folder
@@ -38,6 +41,7 @@ class Outlook:
     now: tuple[Migration, ...] = ()
     later: tuple[Migration, ...] = ()
     judged: tuple[Judged, ...] = ()
+    tables: Mapping[str, int] = field(default_factory=dict)
     fresh: bool = False
 
     @property
@@ -53,15 +57,24 @@ def contracts(folder: Folder) -> dict[str, str]:
 
 def contract(migration: Migration) -> bool:
     """Does it say `-- deploy: phase=contract`?"""
-    return is_contract(File(migration.path, migration.sql))
+    return is_contract(text_of(migration))
 
 
-def look(folder: Folder, server: Server | None) -> Outlook:
+def text_of(migration: Migration) -> File:
+    """A migration as the lint takes it."""
+    return File(migration.path, migration.sql)
+
+
+def look(
+    folder: Folder, server: Server | None, *, rehearsed: bool = False, downs: bool = False
+) -> Outlook:
     """Say what is pending and what it would do; nothing is changed.
 
     Args:
         folder: the new image's.
         server: the database; None where there is none yet, and everything is pending.
+        rehearsed: whether a rehearsal on the rows will follow, which decides what is opaque.
+        downs: whether each migration must have a way back.
 
     Raises:
         Refused: something is neither applied nor pending, a newer file would pass one that is held
@@ -75,23 +88,51 @@ def look(folder: Folder, server: Server | None) -> Outlook:
         # No version runs on it: nothing has to be lived with, and nothing waits.
         return Outlook(folder, standing, tuple(todo), fresh=server is None)
     now, later = hold_back(folder.format, todo, contract)
-    judged = _judge(folder, todo, tables)
+    judged = verdict(
+        _findings(folder, todo),
+        sizes=tables,
+        contract={one.path for one in later},
+        catalogue=rehearsed,
+        downs=downs,
+    )
+    refuse(judged)
+    return Outlook(folder, standing, tuple(now), tuple(later), tuple(judged), tables)
+
+
+def refuse(judged: Iterable[Judged]) -> None:
+    """Do nothing if nothing is refused.
+
+    Raises:
+        Refused: something is; one fault for each.
+    """
     bad = [one for one in judged if one.outcome is Outcome.REFUSED]
-    if bad:
-        raise Refused(
-            "the version that is running could not live with what is pending",
-            faults=tuple(
-                Fault(f"{one.finding.file}:{one.finding.line}", one.finding.rule, one.text)
-                for one in bad
-            ),
-            mend=f"{PAGE} has the rewrite that is safe, and the exceptions.",
-        )
-    return Outlook(folder, standing, tuple(now), tuple(later), tuple(judged))
+    if not bad:
+        return
+    message = "the version that is running could not live with what is pending"
+    if all(one.finding.level is Level.BACK for one in bad):
+        message = "what is pending has no way back"
+    raise Refused(
+        message,
+        faults=tuple(
+            Fault(f"{one.finding.file}:{one.finding.line}", one.finding.rule, one.text)
+            for one in bad
+        ),
+        mend=f"{PAGE} has the rewrite that is safe, and the exceptions.",
+    )
 
 
-def _judge(folder: Folder, pending: Sequence[Migration], tables: Mapping[str, int]) -> list[Judged]:
+def _findings(folder: Folder, pending: Sequence[Migration]) -> list[Finding]:
     names = {one.name for one in pending}
-    files = [File(one.path, one.sql) for one in folder.migrations if one.name in names]
-    before = [File(one.path, one.sql) for one in folder.migrations if one.name not in names]
-    held = {one.path for one in pending if contract(one)}
-    return verdict(lint(files, before), sizes=tables, contract=held)
+    before = [text_of(one) for one in folder.migrations if one.name not in names]
+    found = lint([text_of(one) for one in pending], before)
+    return found + [
+        Finding(
+            one.path,
+            1,
+            "no-down",
+            detail=f"there is no {down_path(one)}",
+            allowed=allowances(text_of(one)).get("no-down", ""),
+        )
+        for one in pending
+        if one.down is None
+    ]

@@ -7,7 +7,7 @@
 set -u
 state=$dir/.headway
 log=/dev/null
-reason='' detail='' failing=''
+reason='' detail='' failing='' figures=''
 
 # A connection that goes away must not stop what has begun: sshd has given the script a session of
 # its own already, so what could still end it is the write to a closed channel.
@@ -84,6 +84,12 @@ journal() {
 	journal_of "$deploy" "$verb" "$release" "$@"
 }
 
+# note WHAT REASON: the same, with the JSON that comes on standard input.
+note() {
+	figures=$(cat)
+	journal "$@"
+}
+
 # journal_next WHAT [REASON]: of the deploy that `next` belongs to, which may be an earlier one.
 journal_next() {
 	journal_of "$(next_of deploy)" "$(next_of verb)" "$(next_of release)" "$@"
@@ -93,9 +99,9 @@ journal_next() {
 journal_of() {
 	tail -n 1 "$state/journal.jsonl" 2>/dev/null |
 		grep -qF "\"deploy\":\"$1\",\"verb\":\"$2\",\"release\":\"$3\",\"what\":\"$4\"" && return 0
-	printf '{"v":1,"at":"%s","deploy":"%s","verb":"%s","release":"%s","what":"%s","reason":"%s","by":"%s"}\n' \
+	printf '{"v":1,"at":"%s","deploy":"%s","verb":"%s","release":"%s","what":"%s","reason":"%s","by":"%s"%s}\n' \
 		"$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$1" "$2" "$3" "$4" "$(quote "${5-}")" \
-		"$(quote "$by")" >>"$state/journal.jsonl"
+		"$(quote "$by")" "${figures:+,\"figures\":$figures}" >>"$state/journal.jsonl"
 }
 
 # compose_of RELEASE ARGUMENT...: Compose with a release's own files, in the application's folder. The

@@ -139,6 +139,12 @@ class Environment(HostsFile):
         return self.name == "production" if written is None else written
 
     @property
+    def downs_required(self) -> bool:
+        """Must each migration have a way back? As written, and else in production alone."""
+        written = self.database.downs if self.database else "optional"
+        return self.name == "production" if written is None else written == "required"
+
+    @property
     def rehearsal_mode(self) -> str:
         """Where migrations are rehearsed: on data, on the schema alone, or not at all (off).
 

@@ -305,6 +305,9 @@ class Database(Section):
     )
     lock_timeout: Annotated[Duration, Field(gt=0)] = 5.0
     statement_timeout: Annotated[Duration, Field(gt=0)] = 600.0
+    downs: Literal["required", "optional"] | None = Field(
+        default=None, description="without it, required in the environment named production"
+    )
     backup: Backup = Backup()
     rehearsal: Rehearsal = Rehearsal()
 
@@ -318,8 +321,9 @@ class Database(Section):
             raise wrong("has image, but no url", "a service has its programs in its own image")
         if "backup" in self.model_fields_set and not (self.service or self.url):
             raise wrong("has backup, but no way to the database", "write service: and host:")
-        if "rehearsal" in self.model_fields_set and not self.migrations:
-            raise wrong("has rehearsal, but no migrations", "write migrations: drizzle")
+        for key in ("downs", "rehearsal"):
+            if key in self.model_fields_set and not self.migrations:
+                raise wrong(f"has {key}, but no migrations", "write migrations: drizzle")
         if self.migrations and not (self.service or self.url):
             raise wrong("has migrations, but no way to the database", "write service: and host:")
         if self.folder and not self.migrations:

@@ -24,6 +24,7 @@ GROUPS = {
     Level.LOCK: "What holds locks",
     Level.OPAQUE: "What cannot be told",
     Level.UNREADABLE: "What cannot be told",
+    Level.BACK: "What has no way back",
     Level.WARNS: "What is said, and not refused",
 }
 

@@ -15,6 +15,7 @@ ONE = {
     Level.LOCK: "rewrite",
     Level.OPAQUE: "opaque",
     Level.UNREADABLE: "unreadable",
+    Level.BACK: "no-down",
     Level.WARNS: "insert",
 }
 R, H, L, A, W = Outcome.REFUSED, Outcome.HELD, Outcome.LATER, Outcome.ALLOWED, Outcome.WARNED
@@ -33,13 +34,14 @@ def compare(rule: str, allowed: str = "", subject: str = "users", **known: Any) 
 @pytest.mark.parametrize(
     ("known", "outcomes"),
     [
-        ({}, (R, R, W, R, R, W)),
-        ({"sizes": SMALL}, (R, R, W, R, R, W)),
-        ({"sizes": LARGE}, (R, R, R, R, R, W)),
-        ({"catalogue": True}, (R, R, W, L, R, W)),
-        ({"contract": {"a.sql"}}, (H, R, W, R, R, W)),
-        ({"contract": {"b.sql"}}, (R, R, W, R, R, W)),
-        ({"contract": {"a.sql"}, "sizes": LARGE, "catalogue": True}, (H, R, R, L, R, W)),
+        ({}, (R, R, W, R, R, W, W)),
+        ({"sizes": SMALL}, (R, R, W, R, R, W, W)),
+        ({"sizes": LARGE}, (R, R, R, R, R, W, W)),
+        ({"catalogue": True}, (R, R, W, L, R, W, W)),
+        ({"downs": True}, (R, R, W, R, R, R, W)),
+        ({"contract": {"a.sql"}}, (H, R, W, R, R, W, W)),
+        ({"contract": {"b.sql"}}, (R, R, W, R, R, W, W)),
+        ({"contract": {"a.sql"}, "sizes": LARGE, "catalogue": True}, (H, R, R, L, R, W, W)),
     ],
 )
 def test_each_level(known: dict[str, Any], outcomes: tuple[Outcome, ...]) -> None:

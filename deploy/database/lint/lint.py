@@ -15,7 +15,7 @@ from deploy.database.lint.batch import Batch
 from deploy.database.lint.blocks import Part, parts
 from deploy.database.lint.hazards import created, hazards
 from deploy.database.lint.locks import not_atomic, several_locked
-from deploy.database.lint.rules import Finding, Hazard
+from deploy.database.lint.rules import OF_FILE, Finding, Hazard
 from deploy.database.migrations.sql import Comment, Statement, Unreadable, comments, statements
 from deploy.database.migrations.sql import without_comments as bare
 
@@ -229,6 +229,8 @@ def _in_vain(read: _Read, comment: Comment, allow: exceptions.Allow) -> str:
     One that is for a hazard without harm here is not in vain: in another batch it is needed. Nor is
     one for a statement that does nobody knows what: the catalogue may find what it allows.
     """
+    if allow.rule in OF_FILE:
+        return ""
     with_it = [
         {hazard.rule for hazard in seen}
         for part, seen in zip(read.parts, read.seen, strict=True)

@@ -19,6 +19,7 @@ class Level(StrEnum):
     LOCK: it holds a lock that grows with the table; refused where the table is large.
     OPAQUE: the text does not say what it does; refused by the text alone, decided by the catalogue.
     UNREADABLE: nobody knows what it is, or what is meant; refused, with no way around.
+    BACK: it has no way back that is proven; refused where a way back is required.
     WARNS: said, and not refused.
     """
 
@@ -27,6 +28,7 @@ class Level(StrEnum):
     LOCK = "lock"
     OPAQUE = "opaque"
     UNREADABLE = "unreadable"
+    BACK = "back"
     WARNS = "warns"
 
 
@@ -69,6 +71,7 @@ RULES: dict[str, Rule] = {
         Rule("identity-always", Level.BREAKS, "inserts that name the column fail from then on"),
         Rule("replace-function", Level.BREAKS, "a function that is there does something else"),
         Rule("replace-view", Level.BREAKS, "a view that is there shows something else"),
+        Rule("running-query", Level.BREAKS, "a query of the running version fails after it"),
         Rule("truncate", Level.DATA, "all rows go"),
         Rule("delete", Level.DATA, "rows go"),
         Rule("update-all", Level.DATA, "every row is changed"),
@@ -82,6 +85,8 @@ RULES: dict[str, Rule] = {
         Rule("opaque", Level.OPAQUE, "what it does is decided only when it runs"),
         Rule("unreadable", Level.UNREADABLE, "no statement of PostgreSQL's"),
         Rule("bad-exception", Level.UNREADABLE, "a `-- deploy:` comment that allows nothing"),
+        Rule("no-down", Level.BACK, "it has no way back"),
+        Rule("bad-down", Level.BACK, "its way back does not lead back"),
         Rule("add-enum-value", Level.WARNS, "the running version may read a value it has not met"),
         Rule("drop-not-null", Level.WARNS, "the running version may read a null"),
         Rule("drop-constraint", Level.WARNS, "rows may come that the way back would not take"),
@@ -91,6 +96,10 @@ RULES: dict[str, Rule] = {
         Rule("not-atomic", Level.WARNS, "a failure half-way leaves a part of the file applied"),
     )
 }
+
+OF_FILE = frozenset({"running-query", "no-down", "bad-down"})
+"""Rules about a file as a whole, which none of its statements shows: an exception for one of them
+may stand anywhere in it."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from deploy.database.lint.rules import RULES, Finding, Level
+from deploy.database.lint.rules import OF_FILE, RULES, Finding, Level
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -48,7 +48,7 @@ class Judged:
         """What it is and what comes of it, for people, in one line and without the rule's name."""
         finding = self.finding
         what = finding.detail if finding.rule == "bad-exception" else RULES[finding.rule].what
-        if not finding.subject and what != finding.detail:
+        if (not finding.subject or finding.rule in OF_FILE) and what != finding.detail:
             what = f"{what}: {finding.detail}"
         subject = f"{finding.subject}: " if finding.subject else ""
         note = ": ".join(part for part in (_NOTE.get(self.outcome, ""), self.why) if part)
@@ -69,6 +69,7 @@ def verdict(
     limit: int = LIMIT,
     contract: Collection[str] = (),
     catalogue: bool = False,
+    downs: bool = False,
 ) -> list[Judged]:
     """Say what comes of each finding.
 
@@ -79,8 +80,9 @@ def verdict(
         limit: bytes of a table from which a lock that grows with it is refused.
         contract: the files that say `phase=contract`.
         catalogue: whether a rehearsal will follow, in which what is opaque shows.
+        downs: whether each migration must have a way back.
     """
-    return [_one(finding, sizes, limit, contract, catalogue) for finding in findings]
+    return [_one(finding, sizes, limit, contract, catalogue, downs) for finding in findings]
 
 
 def refused(judged: Iterable[Judged]) -> list[Finding]:
@@ -94,6 +96,7 @@ def _one(
     limit: int,
     contract: Collection[str],
     catalogue: bool,
+    downs: bool,
 ) -> Judged:
     if finding.allowed and finding.level is not Level.UNREADABLE:
         return Judged(finding, Outcome.ALLOWED, finding.allowed)
@@ -107,6 +110,8 @@ def _one(
             outcome = Outcome.HELD
         case Level.OPAQUE if catalogue:
             outcome = Outcome.LATER
+        case Level.BACK if not downs:
+            return Judged(finding, Outcome.WARNED, "refused where a way back is required")
     return Judged(finding, outcome)
 
 

@@ -66,6 +66,7 @@ def rehearse(
     copy: Server,
     pending: Pending,
     *,
+    superuser: Server | None = None,
     running: Snapshot | None = None,
     real: Mapping[str, int] | None = None,
     rows: bool = True,
@@ -78,6 +79,8 @@ def rehearse(
     Args:
         copy: a throw-away server with the real schema; whatever is in it may be lost.
         pending: what is to run.
+        superuser: the copy as a superuser, who the running version's queries are tried as; None:
+            `copy` is that.
         running: of the image now running; None: it has none, and its queries are not tried.
         real: `sizes` of the real database, by which seconds are scaled.
         rows: whether the copy has the real rows, too.
@@ -85,12 +88,13 @@ def rehearse(
     Raises:
         HostError: the copy cannot be asked.
     """
-    return _Course(copy, pending, running, real, rows).run()
+    return _Course(copy, superuser or copy, pending, running, real, rows).run()
 
 
 @dataclass
 class _Course:
     copy: Server
+    superuser: Server
     pending: Pending
     running: Snapshot | None
     real: Mapping[str, int] | None
@@ -102,7 +106,7 @@ class _Course:
 
     def run(self) -> Rehearsed:
         self.here = sizes(self.copy)
-        asked = probe(self.copy, self.running) if self.running else None
+        asked = probe(self.superuser, self.running) if self.running else None
         self.base = before = self._read()
         self.shapes.append(self._shape(before))
         now = [one for one in self.pending.migrations if one.name not in self.pending.later]
@@ -133,7 +137,7 @@ class _Course:
 
     def _try_contract(self, asked: Outcomes | None, *, complete: bool) -> None:
         if self.running and asked is not None and complete and self.contract is None:
-            self.contract = tuple(breakages(asked, probe(self.copy, self.running)))
+            self.contract = tuple(breakages(asked, probe(self.superuser, self.running)))
 
     # --- up -------------------------------------------------------------------------------------
 

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from deploy.database.measure.watch import MODES
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -119,6 +121,33 @@ class Rehearsed:
         """
         return frozenset(one.file for one in self.trials if not one.failure and self.rows)
 
+    @property
+    def summary(self) -> str:
+        """All of it in one line."""
+        ran = [one.measured for one in self.trials if one.measured]
+        count = f"{len(ran)} migration{'' if len(ran) == 1 else 's'}"
+        parts = [f"{count} in {sum(one.seconds for one in ran):.1f} s"]
+        strongest = max(
+            (one.strongest for one in ran if one.strongest),
+            key=lambda one: (MODES.index(one.lock), one.held),
+            default=None,
+        )
+        if strongest:
+            parts.append(f"{strongest.lock} on {strongest.name} for {strongest.held:.2f} s")
+        proven = sum(1 for one in self.trials if one.back and one.back.proven)
+        parts.append(f"{proven} of {len(self.trials)} ways back proven")
+        if self.contract == ():
+            parts.append("the running version can live with it")
+        return "; ".join([*parts, *([] if self.rows else ["on the schema alone"])])
+
+    def figures(self) -> dict[str, Any]:
+        """What is kept: for each file what it took and what it did."""
+        return {
+            "rows": self.rows,
+            "contract": None if self.contract is None else [str(one) for one in self.contract],
+            "files": [_kept(one) for one in self.trials],
+        }
+
     def body(self) -> dict[str, Any]:
         """Everything, as JSON takes it."""
         # The properties of the parts are not asked for: whoever reads it has the same figures.
@@ -136,6 +165,34 @@ class Rehearsed:
         else:
             told.append("the running version's queries all work on the migrated schema")
         return told
+
+
+def _kept(one: Trial) -> dict[str, Any]:
+    kept: dict[str, Any] = {"file": one.file}
+    if one.failure:
+        kept["failed"] = str(one.failure)
+    if one.measured:
+        kept["seconds"] = round(one.measured.seconds, 3)
+        kept["tables"] = {
+            table.name: {
+                "lock": table.lock,
+                "held": round(table.held, 3),
+                "rewritten": table.rewritten,
+                "deleted": table.deleted,
+                "updated": table.updated,
+                "inserted": table.inserted,
+            }
+            for table in one.measured.tables
+        }
+        kept["invalid"] = list(one.measured.invalid)
+    if one.estimate:
+        kept["estimate"] = {
+            "seconds": round(one.estimate.seconds, 3),
+            "measured": one.estimate.measured,
+        }
+    if one.back:
+        kept["back"] = {"way": one.back.way.value, "proven": one.back.proven}
+    return kept
 
 
 def _trial(one: Trial) -> Iterator[str]:

@@ -1,0 +1,143 @@
+"""What is pending, done first on a server that is thrown away; its result decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from deploy.database.backup.manifest import head
+from deploy.database.outlook import refuse
+from deploy.database.rehearsal.bounds import bounds_of
+from deploy.database.rehearsal.course import Pending, rehearse
+from deploy.database.rehearsal.judgement import judge
+from deploy.database.rehearsal.source import Data, SchemaOnly, choose
+from deploy.database.rehearsal.throwaway import throwaway
+from deploy.errors import HeadwayError, Refused
+
+if TYPE_CHECKING:
+    from deploy.database.backup.backups import Backups
+    from deploy.database.backup.manifest import Manifest
+    from deploy.database.contract.snapshot import Snapshot
+    from deploy.database.lint.verdict import Judged
+    from deploy.database.migrations.script import Limits
+    from deploy.database.outlook import Outlook
+    from deploy.database.rehearsal.rehearsed import Rehearsed
+    from deploy.database.rehearsal.source import Source
+    from deploy.settings import Rehearsal
+    from deploy.steps.step import Say
+
+Note = Callable[[str, str, "Rehearsed"], None]
+"""Told (rehearsed or refused, one line, the result) for what is kept of the deploy."""
+
+
+@dataclass(frozen=True)
+class Rehearse:
+    """Run what is pending, its ways back, and it again; and judge it by what that has shown.
+
+    `made` has the fresh backup, if one was made, and its manifest with the restore's result
+    afterwards. `running` reads what the running image asks of its database. With `final` false
+    nothing is decided by it, as for a plan: there the newest backup of the same schema has to do.
+    """
+
+    backups: Backups
+    outlook: Outlook
+    limits: Limits
+    settings: Rehearsal
+    mode: str
+    downs: bool
+    running: Callable[[], Snapshot | None]
+    made: list[Manifest]
+    note: Note
+    final: bool = True
+    name: str = "rehearse"
+    touches: bool = False
+    reverts: bool = True
+    result: list[Rehearsed] = field(default_factory=list)
+    judged: list[Judged] = field(default_factory=list)
+
+    @property
+    def host(self) -> str:
+        """The host of the database's programs."""
+        return self.backups.host
+
+    def do(self, say: Say) -> str:
+        """Rehearse, and tell what it has shown.
+
+        Raises:
+            Refused: a file failed, or the running version could not live with what came of it;
+                or the rehearsal itself could not be held.
+            NeedsPerson: the backup is damaged.
+            Reverted: the backup could not be restored.
+            HostError: nothing is known of how it ended.
+        """
+        source = self._source()
+        if source is None:
+            return "off"
+        if isinstance(source, SchemaOnly):
+            say(f"on the schema alone: {source.why}", False)
+        found = self._rehearse(source, say)
+        self.result.append(found)
+        for line in found.lines():
+            say(line, False)
+        try:
+            later = not self.final and self.mode == "data" and not found.rows
+            self.judged.extend(judge(self.outlook, found, downs=self.downs, later=later))
+            refuse(self.judged)
+        except Refused as error:
+            faults = "; ".join(f"{one.where}: {one.message}" for one in error.faults)
+            self._note(say, "refused", f"{error.message}: {faults}", found)
+            raise
+        self._note(say, "rehearsed", found.summary, found)
+        return found.summary
+
+    def _note(self, say: Say, what: str, text: str, found: Rehearsed) -> None:
+        if self.final:
+            try:
+                self.note(what, text, found)
+            except HeadwayError as error:
+                say(f"the journal does not have it: {error}", True)
+
+    def _source(self) -> Source | None:
+        made = self.made[-1] if self.made else None
+        if made is None and not self.final and self.mode == "data":
+            made = self._newest()
+        return choose(self.mode, made, self.settings.max_size)
+
+    def _newest(self) -> Manifest | None:
+        """The newest backup that has the migrations that the database has now."""
+        shelf = self.backups.survey()
+        fitting = [
+            one
+            for one in shelf.kept
+            if one.method == "dump" and head(one.facts) == head(shelf.facts)
+        ]
+        return max(fitting, key=lambda one: one.at, default=None)
+
+    def _rehearse(self, source: Source, say: Say) -> Rehearsed:
+        running = self.running()
+        pending = Pending(
+            self.outlook.pending,
+            self.outlook.folder.format,
+            self.limits,
+            names=self.outlook.standing.names,
+            later=[one.name for one in self.outlook.later],
+            downs=True,
+        )
+        bounds = bounds_of(self.settings)
+        with throwaway(self.backups, source, bounds, say=say) as server:
+            if server.manifest is not None and self.made:
+                self.made[-1] = server.manifest
+            return rehearse(
+                server,
+                pending,
+                superuser=server.superuser,
+                running=running,
+                real=self.outlook.tables,
+                rows=isinstance(source, Data),
+            )
+
+    def undo(self, say: Say) -> str:
+        """Nothing: what it was done on is gone."""
+        del say
+        return ""
