@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from deploy import bundle as bundles
 from deploy import checks, git, history
 from deploy.database.migrations.recorded import recorded
-from deploy.database.outlook import contracts, look
+from deploy.database.outlook import at_once, contracts, look, unforeseen
 from deploy.errors import Fault, Refused, UsageError
 from deploy.pending import database_of, folder_of, to_take_back
 from deploy.phases import Order
@@ -205,6 +205,11 @@ def _intent(
     outlook = None
     if folder and verb == "deploy":
         outlook = look(folder, database_of(situation))
+    applied_by = situation.environment.applied_by
+    if outlook and applied_by == "command":
+        outlook = at_once(outlook)
+    elif applied_by == "push" and verb == "deploy":
+        outlook = unforeseen(database_of(situation))
     if folder:
         bundle = replace(bundle, release=replace(bundle.release, contract=contracts(folder)))
     if verb == "rollback":

@@ -14,12 +14,16 @@ from deploy.database.access import access_of
 from deploy.database.backup.backups import Order as BackupOrder
 from deploy.database.backup.backups import backups_of
 from deploy.database.backup.copies import copies_of
+from deploy.database.command.oneoff import OneOff
 from deploy.database.migrations.script import Limits
+from deploy.pending import holder_of
 from deploy.proxy import caddy, haproxy
 from deploy.release import roll
 from deploy.steps.backup import BackUp
+from deploy.steps.command import Commanded
 from deploy.steps.hosts import Place, Prepare, Roll, Settle, Stage, Switch, Target
 from deploy.steps.migrate import Migrate
+from deploy.steps.push import Push
 from deploy.steps.take_back import TakeBack
 from deploy.steps.verify import Verify
 
@@ -82,7 +86,7 @@ def phases(situation: Situation, order: Order, again: Callable[[], Plan]) -> lis
     if order.outlook and order.outlook.later:
         later = [one.name for one in order.outlook.later]
         # The hosts have settled: what fails here is tried again by the next deploy.
-        walk.append([_migrate(situation, order.outlook, later, name="contract", reverts=False)])
+        walk.append([_migrate(situation, order, later, name="contract", reverts=False)])
     walk += _take_back(situation, order)
     return [phase for phase in walk if phase]
 
@@ -90,6 +94,8 @@ def phases(situation: Situation, order: Order, again: Callable[[], Plan]) -> lis
 def before_hosts(situation: Situation, order: Order) -> list[Phase]:
     """What is done to the database before any host: a backup, if one is asked for, and expand."""
     outlook = order.outlook
+    if outlook is not None and outlook.push:
+        return _push(situation, order, outlook)
     if outlook is None or not outlook.pending:
         return []
     walk: list[Phase] = []
@@ -100,8 +106,29 @@ def before_hosts(situation: Situation, order: Order) -> list[Phase]:
         way_back = partial(_restore, situation, made)
         now = [one.name for one in outlook.now]
         fresh = outlook.fresh
-        walk.append([_migrate(situation, outlook, now, way_back=way_back, fresh=fresh)])
+        walk.append([_migrate(situation, order, now, way_back=way_back, fresh=fresh)])
     return walk
+
+
+def database_alone(situation: Situation, order: Order) -> list[Phase]:
+    """What is done to the database alone; a command needs the release on the host it runs on."""
+    walk = before_hosts(situation, order)
+    if not walk or situation.environment.applied_by == "headway":
+        return walk
+    _, host = holder_of(situation, order.release.images)
+    delivery = _delivery(situation, order, host, situation.registry_password)
+    return [[Prepare(_target(situation, order, host), *delivery)], *walk]
+
+
+def _push(situation: Situation, order: Order, outlook: Outlook) -> list[Phase]:
+    made: list[Manifest] = []
+    backup: list[Phase] = []
+    if situation.environment.backup_required and not outlook.fresh:
+        backup = [[_backup(situation, order, made)]]
+    access, limits = _database(situation)
+    command, way_back = _one_off(situation, order, limits), partial(_restore, situation, made)
+    step = Push(access, command, f"{order.id}.push", way_back=way_back, fresh=outlook.fresh)
+    return [*backup, [step]]
 
 
 def _take_back(situation: Situation, order: Order) -> list[Phase]:
@@ -199,9 +226,29 @@ def _backup(situation: Situation, order: Order, made: list[Manifest]) -> BackUp:
     )
 
 
-def _migrate(situation: Situation, outlook: Outlook, names: Sequence[str], **how: Any) -> Migrate:
+def _migrate(
+    situation: Situation, order: Order, names: Sequence[str], **how: Any
+) -> Migrate | Commanded:
+    assert order.outlook is not None  # noqa: S101 - nothing would be pending
     access, limits = _database(situation)
-    return Migrate(outlook.folder, names, access, limits, **how)
+    folder = order.outlook.folder
+    if situation.environment.applied_by == "command":
+        token = f"{order.id}.{how.get('name', 'migrate')}"
+        command = _one_off(situation, order, limits)
+        return Commanded(folder, names, access, command, token, **how)
+    return Migrate(folder, names, access, limits, **how)
+
+
+def _one_off(situation: Situation, order: Order, limits: Limits) -> OneOff:
+    """The command that applies, as the service whose image has the migrations."""
+    environment = situation.environment
+    assert environment.database is not None  # noqa: S101 - as above
+    service, host = holder_of(situation, order.release.images)
+    apply = environment.database.apply
+    arrows = situation.arrows(host, {"deploy": order.id, "by": order.by})
+    secrets = environment.secret_values
+    release = order.release.id
+    return OneOff(arrows, release, service, apply.typed, apply.timeout, limits, secrets)
 
 
 def _database(situation: Situation) -> tuple[Access, Limits]:

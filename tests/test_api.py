@@ -36,7 +36,7 @@ class Intent:
 def ended(monkeypatch: pytest.MonkeyPatch, *steps: Stub, database_alone: bool = False) -> RunEnded:
     walk = [[step] for step in steps]
     monkeypatch.setattr(api, "phases", lambda *_: walk)
-    monkeypatch.setattr(api, "before_hosts", lambda *_: walk)
+    monkeypatch.setattr(api, "of_database", lambda *_: walk)
     intent: Any = Intent()
     return api.carry_out(intent, Stream(), database_alone=database_alone)
 

@@ -149,6 +149,18 @@ class Environment(HostsFile):
         written = self.database.rehearsal.mode
         return written or ("data" if self.backup_required else "schema")
 
+    @property
+    def applied_by(self) -> str:
+        """What changes the schema: headway, command or push; "" where nothing does."""
+        if self.database is None or self.database.migrations is None:
+            return ""
+        return self.database.apply.by
+
+    @property
+    def secret_values(self) -> list[Secret]:
+        """Every secret that the hosts file names."""
+        return list(self._secrets.values())
+
     def secret(self, name: str) -> Secret:
         """Return a secret that the hosts file names.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -282,6 +283,53 @@ class Rehearsal(Section):
     timeout: Annotated[Duration, Field(gt=0)] = 1800.0
 
 
+_PUSH = "npx drizzle-kit push"
+_IS_PUSH = re.compile(r"\bdrizzle-kit\b[^;&|\n]*\s[\"']?push(:pg)?[\"']?(?![^\s\"';&|])")
+_FORCE = re.compile(r"(?<!\S)[\"']?--force\b")
+
+
+class Apply(Section):
+    """What applies the migrations. Durations are in seconds."""
+
+    by: Literal["headway", "command", "push"] = "headway"
+    command: ShellCommand | None = Field(
+        default=None,
+        description=f"runs in a one-off container of the new image; for push, {_PUSH} without it",
+    )
+    timeout: Annotated[Duration, Field(gt=0)] = 900.0
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if self.by == "headway":
+            for key in ("command", "timeout"):
+                if key in self.model_fields_set:
+                    raise wrong(f"has {key}, and Headway applies", "write by: command, or push")
+            return self
+        if self.by == "command" and self.command is None:
+            raise wrong("is by command, but has no command", "write command:")
+        if self.by == "command" and _IS_PUSH.search(str(self.command)):
+            mend = "write by: push, or let it run drizzle-kit migrate"
+            raise wrong("has drizzle-kit push as its command, which applies no migrations", mend)
+        if self.by == "push" and _FORCE.search(str(self.command)):
+            mend = "leave --force out: what push then asks makes the deploy fail instead"
+            raise wrong("has --force, with which drizzle-kit push empties tables", mend)
+        return self
+
+    @property
+    def typed(self) -> str:
+        """The command; "" where Headway applies."""
+        return self.command or ("" if self.by == "headway" else _PUSH)
+
+
+def _apply_in_short(value: object) -> object:
+    """Take `apply: push` for `{by: push}`, and a command alone for one that is to be run."""
+    if isinstance(value, str):
+        return {"by": value}
+    if isinstance(value, dict) and "command" in value and "by" not in value:
+        return {"by": "command", **value}
+    return value
+
+
 class Database(Section):
     """The database, and who migrates it. Durations are in seconds."""
 
@@ -303,6 +351,10 @@ class Database(Section):
     folder: ImagePath | None = Field(
         default=None, description="the migrations in the image; without it, found by their journal"
     )
+    apply: Annotated[
+        Apply,
+        BeforeValidator(_apply_in_short, json_schema_input_type=Literal["headway", "push"] | Apply),
+    ] = Apply()
     lock_timeout: Annotated[Duration, Field(gt=0)] = 5.0
     statement_timeout: Annotated[Duration, Field(gt=0)] = 600.0
     backup: Backup = Backup()
@@ -324,4 +376,9 @@ class Database(Section):
             raise wrong("has migrations, but no way to the database", "write service: and host:")
         if self.folder and not self.migrations:
             raise wrong("has folder, but no migrations", "write migrations: drizzle")
+        if "apply" in self.model_fields_set and not self.migrations:
+            raise wrong("has apply, but no migrations", "write migrations: drizzle")
+        for key in ("folder", "rehearsal"):
+            if self.apply.by == "push" and key in self.model_fields_set:
+                raise wrong(f"has {key}, and push knows no migrations", "leave one of them out")
         return self
