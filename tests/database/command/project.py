@@ -33,7 +33,7 @@ services:
   absent:
     image: localhost:5050/none:none
 """
-SECRET = "postgres://shop:hunter2@nowhere/shop"  # noqa: S105
+SECRET = "postgres://shop:hunter2@nowhere/shop"
 
 
 class Project:
