@@ -62,7 +62,7 @@ class Commanded:
         if not todo:
             return "applied already"
         names = _listed(todo)
-        say(f"applying {names} by {self.command.command}", False)
+        say(f"applying {names} by {self.command.shown}", False)
         ran = self.command.run(self.token, say)
         after = None
         if ran.ended:

@@ -66,10 +66,11 @@ class Push:
             after = proven
         count = len(after.changed(before))
         self._changed.append(count)
-        return f"{count} differences" if count else "nothing to change"
+        many = "difference" if count == 1 else "differences"
+        return f"{count} {many}" if count else "nothing to change"
 
     def _run(self, before: Seen, token: str, say: Say) -> tuple[Seen, Ran]:
-        say(f"running {self.command.command}", False)
+        say(f"running {self.command.shown}", False)
         ran = self.command.run(token, say)
         after = None
         if ran.ended:

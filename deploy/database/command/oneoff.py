@@ -22,6 +22,8 @@ Say = Callable[[str, bool], None]
 """Told (one short line, is it a warning) while something goes."""
 
 PARTS = (("deploy.remote", "lib"), ("deploy.database.command", "oneoff"))
+_LONGEST = 60
+"""Characters of a command that are shown beside what it does."""
 _SPARE = 180.0
 """Seconds for Docker's own work on a slow disk."""
 
@@ -61,6 +63,12 @@ class OneOff:
     def host(self) -> str:
         """The host's name."""
         return self.arrows.host.name
+
+    @property
+    def shown(self) -> str:
+        """The command in one line, cut short."""
+        line = " ".join(self.command.split())
+        return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
 
     def session(self, token: str) -> str:
         """By which name the database knows the session of a run; PostgreSQL cuts it at 63."""
