@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from deploy import bundle as bundles
 from deploy import checks, git, history
+from deploy.database.command.foreseen import at_once, unforeseen
 from deploy.database.migrations.recorded import recorded
-from deploy.database.outlook import at_once, contracts, look, unforeseen
+from deploy.database.outlook import contracts, look
 from deploy.errors import Fault, Refused, UsageError
 from deploy.pending import database_of, folder_of, to_take_back
 from deploy.phases import Order

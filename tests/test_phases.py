@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from deploy.database.command.foreseen import at_once, unforeseen
 from deploy.database.migrations.folder import Folder, Format, Migration
 from deploy.database.migrations.states import Standing
-from deploy.database.outlook import Outlook, at_once, unforeseen
+from deploy.database.outlook import Outlook
 from deploy.errors import Refused
 from deploy.facts import HostFacts
 from deploy.phases import Order, before_hosts, database_alone, phases

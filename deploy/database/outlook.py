@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 from deploy.database.lint.lint import File, is_contract, lint
 from deploy.database.lint.verdict import Outcome, verdict
 from deploy.database.migrations.compare import compare
-from deploy.database.migrations.folder import Folder, Format
 from deploy.database.migrations.recorded import Recorded, recorded
-from deploy.database.migrations.states import Standing, fit, hold_back
+from deploy.database.migrations.states import fit, hold_back
 from deploy.database.sizes import sizes
 from deploy.errors import Fault, Refused
 
@@ -18,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from deploy.database.lint.verdict import Judged
-    from deploy.database.migrations.folder import Migration
+    from deploy.database.migrations.folder import Folder, Migration
+    from deploy.database.migrations.states import Standing
     from deploy.database.server import Server
 
 PAGE = "docs/migrations.md"
@@ -31,8 +31,6 @@ class Outlook:
     `now` is what is applied before the first host, `later` what waits until every host has settled
     (files that say `phase=contract`), both in the folder's order. `judged` is what their text would
     do to the version that is running. `fresh` tells that there was no database to look at yet.
-    `push` tells that no migrations are applied: drizzle-kit push makes the schema like the image's,
-    and nobody can say beforehand what that is.
     """
 
     folder: Folder
@@ -42,6 +40,7 @@ class Outlook:
     judged: tuple[Judged, ...] = ()
     fresh: bool = False
     push: bool = False
+    """No migrations are applied, but a push: nobody can say beforehand what it changes."""
 
     @property
     def pending(self) -> tuple[Migration, ...]:
@@ -90,32 +89,6 @@ def look(folder: Folder, server: Server | None) -> Outlook:
             mend=f"{PAGE} has the rewrite that is safe, and the exceptions.",
         )
     return Outlook(folder, standing, tuple(now), tuple(later), tuple(judged))
-
-
-def at_once(outlook: Outlook) -> Outlook:
-    """Return an outlook, if one command can apply all of it, as a command does.
-
-    Raises:
-        Refused: contract files are pending beside others: they would be applied with them, before
-            any host has settled.
-    """
-    if outlook.now and outlook.later:
-        raise Refused(
-            "the command of database.apply would apply contract files with the others, and they "
-            "are to wait until every host has settled",
-            faults=tuple(
-                Fault(one.path, "", "phase=contract, and not alone", "deploy it in a later release")
-                for one in outlook.later
-            ),
-            mend="Or have Headway apply them: apply: headway",
-        )
-    return outlook
-
-
-def unforeseen(server: Server | None) -> Outlook:
-    """Return the outlook of a push: nothing is known of it."""
-    none = Folder(Format.V0, ())
-    return Outlook(none, Standing(none.format, ()), fresh=server is None, push=True)
 
 
 def _judge(folder: Folder, pending: Sequence[Migration], tables: Mapping[str, int]) -> list[Judged]:

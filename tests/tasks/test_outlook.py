@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deploy.database.outlook import unforeseen
+from deploy.database.command.foreseen import unforeseen
 from deploy.tasks.outlook import PUSH, as_dict, lines, with_sql
 
 

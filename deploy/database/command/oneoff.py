@@ -24,6 +24,8 @@ Say = Callable[[str, bool], None]
 PARTS = (("deploy.remote", "lib"), ("deploy.database.command", "oneoff"))
 _LONGEST = 60
 """Characters of a command that are shown beside what it does."""
+_WIDEST = 500
+"""Characters of a line that is shown of what it printed."""
 _SPARE = 180.0
 """Seconds for Docker's own work on a slow disk."""
 
@@ -106,6 +108,8 @@ class OneOff:
         said, code = self._masked(ended.get("said", "")), ended.get("code", "")
         if code == "":
             return Ran(f"did not end within {self.timeout:g} s, and was stopped", said)
+        if code == "gone":
+            return Ran("was removed by somebody while it ran", said)
         return Ran(f"ended with exit code {code}", said, good=code == "0")
 
     def _arrows(self, token: str) -> Arrows:
@@ -127,4 +131,4 @@ class OneOff:
             value = secret.reveal()
             if len(value) > 3:  # a shorter one would take words apart, and hide nothing
                 text = text.replace(value, MASK)
-        return text
+        return "\n".join(line[:_WIDEST] for line in text.split("\n"))

@@ -49,14 +49,16 @@ start_box() {
 	return 1
 }
 
-# await: until it has ended, with its exit code in $code; false when its time is over, or it is gone.
+# await: until it has ended, with its exit code in $code, or `gone`; false when its time is over.
 await() {
 	over=$(($(now) + limit * 100))
 	while [ "$(now)" -lt $over ]; do
 		left=$(((over - $(now)) / 100 + 1))
 		code=$(timeout $left docker wait "$box" 2>/dev/null) && [ -n "$code" ] && return 0
-		names=$(docker ps -a --format '{{.Names}}') && ! printf '%s\n' "$names" | grep -qx "$box" &&
-			return 1
+		if names=$(docker ps -a --format '{{.Names}}') && ! printf '%s\n' "$names" | grep -qx "$box"; then
+			code=gone
+			return 0
+		fi
 		# The engine itself may have gone away for a moment.
 		sleep 1
 	done
@@ -68,9 +70,10 @@ end_box() {
 	remove "$box"
 }
 
-# last_words: what it printed last, without what moves a terminal's cursor.
+# last_words: what it printed last, without what moves a terminal's cursor. Who masks what is secret in
+# it cuts the lines shorter: a secret that is cut in two would not be found.
 last_words() {
 	esc=$(printf '\033')
 	docker logs --tail 200 "$box" 2>&1 | tr '\r' '\n' | sed "s/$esc\[[0-9;?]*[A-Za-z]//g" |
-		grep -v '^[[:space:]]*$' | tail -n 40 | cut -c 1-500
+		grep -v '^[[:space:]]*$' | tail -n 40 | cut -c 1-4000
 }

@@ -57,7 +57,7 @@ def application(kit: Path, tmp_path: Path, postgres: Access, server: str) -> Ite
     def make(files: dict[str, bytes] | None = None, schema: str = "") -> Project:
         app = tmp_path / "app"
         shutil.rmtree(app, ignore_errors=True)
-        shutil.copytree(kit / "node_modules", app / "node_modules", symlinks=True)
+        app.mkdir()
         (app / "package.json").write_text('{"private": true, "type": "module"}')
         (app / "drizzle.config.js").write_text(CONFIG)
         (app / "schema.js").write_text(schema)
@@ -65,7 +65,7 @@ def application(kit: Path, tmp_path: Path, postgres: Access, server: str) -> Ite
             place = app / "drizzle" / path
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(content)
-        volumes = json.dumps([f"{app}:/app"])
+        volumes = json.dumps([f"{app}:/app", f"{kit}/node_modules:/app/node_modules:ro"])
         folder = tmp_path / f"project-{len(made)}"
         one = Project(folder, have("localhost:5050/node:20"), f"container:{server}", volumes)
         one.url(URL)

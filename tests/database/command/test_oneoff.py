@@ -66,6 +66,25 @@ def test_it_has_no_terminal_and_nothing_to_read(project: Project) -> None:
     assert time.monotonic() - began < 20
 
 
+def test_a_secret_in_a_long_line_is_not_shown_in_part(project: Project) -> None:
+    ran = project.command("printf '%0490d' 0; echo \"$DATABASE_URL\"; exit 1").run("t", Heard())
+    assert ran.said == "0" * 490 + MASK
+
+
+def test_one_that_somebody_removes_has_ended(project: Project) -> None:
+    found = []
+    one = project.command("echo begun; exec sleep 300", timeout=200)
+    running = threading.Thread(target=lambda: found.append(one.run("t", Heard())))
+    running.start()
+    while project.box not in project.boxes() or project.inspect("{{.State.Status}}") != "running":
+        time.sleep(0.1)
+    docker("rm", "--force", project.box)
+    running.join(timeout=60)
+    (ran,) = found
+    assert (ran.good, ran.ended) == (False, True)
+    assert ran.how in {"was removed by somebody while it ran", "ended with exit code 137"}
+
+
 def test_it_is_stopped_at_its_deadline(project: Project) -> None:
     ran = project.command("echo begun; exec sleep 300", timeout=2).run("t", Heard())
     assert (ran.good, ran.ended) == (False, True)
