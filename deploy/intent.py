@@ -206,13 +206,13 @@ def _intent(
     outlook = None
     if folder and verb == "deploy":
         outlook = look(folder, database_of(situation))
+    if folder:
+        bundle = replace(bundle, release=replace(bundle.release, contract=contracts(folder)))
     applied_by = situation.environment.applied_by
     if outlook and applied_by == "command":
         outlook = at_once(outlook)
     elif applied_by == "push" and verb == "deploy":
         outlook = unforeseen(database_of(situation))
-    if folder:
-        bundle = replace(bundle, release=replace(bundle.release, contract=contracts(folder)))
     if verb == "rollback":
         _not_past_a_contract(situation, history.releases(situation.facts), bundle.release)
     files = {
