@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from deploy.errors import Cancelled, HeadwayError, NeedsPerson
 from deploy.events import Outcome, RunEnded, RunStarted, Stream
 from deploy.intent import Intent, intend_deploy, intend_rollback
-from deploy.phases import before_hosts, phases
+from deploy.phases import database_alone as of_database
+from deploy.phases import phases
 from deploy.run import Failure, Run
 
 if TYPE_CHECKING:
@@ -50,10 +51,10 @@ def carry_out(
             hosts=() if database_alone else tuple(situation.placements),
         )
     )
-    before = before_hosts(situation, intent.order) if database_alone else []
+    before = of_database(situation, intent.order) if database_alone else []
     if database_alone and not before:
         ended = _ended(Outcome.NOTHING, 0, began, "nothing pending that could be applied now")
-    elif intent.empty:
+    elif intent.empty and not database_alone:
         ended = _ended(Outcome.NOTHING, 0, began, f"every host is on {plan.after} already")
     else:
         run = Run(stream, cancel or threading.Event())

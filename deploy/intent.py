@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 from deploy import bundle as bundles
 from deploy import checks, git, history
+from deploy.database.command.foreseen import at_once, unforeseen
 from deploy.database.migrations.recorded import recorded
 from deploy.database.outlook import contracts, look
 from deploy.errors import Fault, Refused, UsageError
+from deploy.order import Order
 from deploy.pending import database_of, folder_of, to_take_back
-from deploy.phases import Order
 from deploy.plan import Plan, Wanted, make
 from deploy.registry import Found, Login, Registry, server_of
 from deploy.settings import valid_tag
@@ -213,6 +214,11 @@ def _intent(
         )
     if folder:
         bundle = replace(bundle, release=replace(bundle.release, contract=contracts(folder)))
+    applied_by = situation.environment.applied_by
+    if outlook and applied_by == "command":
+        outlook = at_once(outlook)
+    elif applied_by == "push" and verb == "deploy":
+        outlook = unforeseen(database_of(situation))
     if verb == "rollback":
         _not_past_a_contract(situation, history.releases(situation.facts), bundle.release)
     files = {

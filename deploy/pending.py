@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def folder_of(situation: Situation, images: Mapping[str, str]) -> Folder | None:
-    """The migrations of a release; None where the environment migrates nothing.
+    """The migrations of a release; None where the environment migrates nothing, or pushes.
 
     Args:
         situation: the environment; its hosts need not have been read yet.
@@ -44,15 +44,28 @@ def folder_of(situation: Situation, images: Mapping[str, str]) -> Folder | None:
     database = situation.environment.database
     if database is None or database.migrations is None:
         return None
-    name, image = next(iter(images.items()))
-    holder = next(
+    if database.apply.by == "push":
+        return None
+    image = next(iter(images.values()))
+    _, holder = holder_of(situation, images)
+    settings = situation.arrows(holder, {}).settings
+    pull = Pull(settings, LEAST_FREE_KB, situation.registry_password)
+    return read_folder(migrations_in(situation.hosts[holder], image, database.folder, pull))
+
+
+def holder_of(situation: Situation, images: Mapping[str, str]) -> tuple[str, str]:
+    """Say which service's image has the migrations, and on which host that runs.
+
+    Args:
+        situation: the environment; its hosts need not have been read yet.
+        images: a release's; the first one has the migrations.
+    """
+    name = next(iter(images))
+    return name, next(
         host
         for host, place in situation.placements.items()
         if any(one.name == name for one in place.rolled)
     )
-    settings = situation.arrows(holder, {}).settings
-    pull = Pull(settings, LEAST_FREE_KB, situation.registry_password)
-    return read_folder(migrations_in(situation.hosts[holder], image, database.folder, pull))
 
 
 def database_of(situation: Situation) -> Access | None:

@@ -2,65 +2,29 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from deploy.bundle import other_images, pack
 from deploy.compose.override import published
 from deploy.compose.placement import HEADWAY_PROXY
-from deploy.database.access import access_of
-from deploy.database.backup.backups import Order as BackupOrder
-from deploy.database.backup.backups import backups_of
-from deploy.database.backup.copies import copies_of
-from deploy.database.migrations.script import Limits
-from deploy.pending import running_snapshot
+from deploy.migrating import after_hosts, before_hosts
+from deploy.pending import holder_of
 from deploy.proxy import caddy, haproxy
 from deploy.release import roll
-from deploy.steps.backup import BackUp
 from deploy.steps.hosts import Place, Prepare, Roll, Settle, Stage, Switch, Target
-from deploy.steps.migrate import Migrate
-from deploy.steps.rehearse import Rehearse
-from deploy.steps.take_back import TakeBack
 from deploy.steps.verify import Verify
 
 if TYPE_CHECKING:
-    from deploy.database.access import Access
-    from deploy.database.backup.manifest import Manifest
-    from deploy.database.outlook import Outlook
-    from deploy.database.rehearsal.rehearsed import Rehearsed
-    from deploy.pending import TakenBack
+    from deploy.order import Order
     from deploy.plan import Plan
-    from deploy.release import Bundle, Release
     from deploy.run import Phase
-    from deploy.situation import Files, Situation
+    from deploy.situation import Situation
 
 _NOTE = 60.0
 """Seconds for a line in the journal."""
 REVERT_BAKE = 1.0
 """Seconds: a release that served until a moment ago is probed, and not watched for long."""
-
-
-@dataclass(frozen=True)
-class Order:
-    """One run: its id, who ordered it, the plan, and the release with its files by host.
-
-    `bundle` and `files` are None when the hosts have the release already; `outlook` is where
-    migrations are pending; `protected` are the releases whose backups stay; `taken_back` is what a
-    rollback takes back in the database.
-    """
-
-    id: str
-    by: str
-    plan: Plan
-    release: Release
-    bundle: Bundle | None
-    files: Mapping[str, Files] | None
-    outlook: Outlook | None = None
-    protected: tuple[str, ...] = ()
-    taken_back: TakenBack | None = None
 
 
 def phases(situation: Situation, order: Order, again: Callable[[], Plan]) -> list[Phase]:
@@ -91,96 +55,18 @@ def phases(situation: Situation, order: Order, again: Callable[[], Plan]) -> lis
             for host in wave
         ]
     walk += [settling, [Verify(again)]]
-    if order.outlook and order.outlook.later:
-        later = [one.name for one in order.outlook.later]
-        # The hosts have settled: what fails here is tried again by the next deploy.
-        walk.append([_migrate(situation, order.outlook, later, name="contract", reverts=False)])
-    walk += _take_back(situation, order)
+    walk += after_hosts(situation, order)
     return [phase for phase in walk if phase]
 
 
-def before_hosts(situation: Situation, order: Order) -> list[Phase]:
-    """What is done to the database before any host: backup and rehearsal, as asked, and expand."""
-    outlook = order.outlook
-    if outlook is None or not outlook.pending:
-        return []
-    walk: list[Phase] = []
-    made: list[Manifest] = []
-    if situation.environment.backup_required and not outlook.fresh:
-        walk.append([_backup(situation, order, made)])
-    if outlook.tables and situation.environment.rehearsal_mode != "off":
-        walk.append([rehearsal(situation, order, made)])
-    if outlook.now:
-        way_back = partial(_restore, situation, made)
-        now = [one.name for one in outlook.now]
-        fresh = outlook.fresh
-        walk.append([_migrate(situation, outlook, now, way_back=way_back, fresh=fresh)])
-    return walk
-
-
-def rehearsal(
-    situation: Situation, order: Order, made: list[Manifest], *, final: bool = True
-) -> Rehearse:
-    """The step that does first on a copy what is pending.
-
-    Args:
-        situation: the environment, read.
-        order: with an outlook.
-        made: the fresh backup is put there before the step is done.
-        final: whether anything will come of it, and not a plan alone.
-    """
-    environment = situation.environment
-    outlook, database = order.outlook, environment.database
-    assert outlook is not None  # noqa: S101 - nothing would be pending
-    assert database is not None  # noqa: S101 - likewise
-    access, limits = _database(situation)
-
-    def note(what: str, text: str, found: Rehearsed) -> None:
-        settings = {
-            "release": order.release.id,
-            "deploy": order.id,
-            "verb": "deploy",
-            "by": order.by,
-            "lock": "note",
-        }
-        situation.arrows(access.host.name, settings).send(
-            "note",
-            [what, text],
-            token=f"{order.id}.note",
-            timeout=_NOTE,
-            stdin=json.dumps(found.figures()).encode(),
-        )
-
-    return Rehearse(
-        backups_of(environment, situation.hosts),
-        outlook,
-        limits,
-        database.rehearsal,
-        environment.rehearsal_mode,
-        environment.downs_required,
-        partial(running_snapshot, situation),
-        made,
-        note,
-        final,
-    )
-
-
-def _take_back(situation: Situation, order: Order) -> list[Phase]:
-    """What is done to the database after the hosts have gone back: no way back loses them time."""
-    what = order.taken_back
-    if what is None or not what.migrations:
-        return []
-    made: list[Manifest] = []
-    backup: list[Phase] = []
-    if situation.environment.backup_required:
-        backup = [[_backup(situation, order, made)]]
-    access, limits = _database(situation)
-    way_back = partial(_restore, situation, made)
-    return [*backup, [TakeBack(what.migrations, what.form, access, limits, way_back)]]
-
-
-def _restore(situation: Situation, made: Sequence[Manifest]) -> str:
-    return f"inv restore.{situation.environment.name} {made[-1].name}" if made else ""
+def database_alone(situation: Situation, order: Order) -> list[Phase]:
+    """What is done to the database alone; a command needs the release on the host it runs on."""
+    walk = before_hosts(situation, order)
+    if not walk or situation.environment.applied_by == "headway":
+        return walk
+    _, host = holder_of(situation, order.release.images)
+    delivery = _delivery(situation, order, host, situation.registry_password)
+    return [[Prepare(_target(situation, order, host), *delivery)], *walk]
 
 
 def _target(situation: Situation, order: Order, host: str) -> Target:
@@ -245,28 +131,3 @@ def _snippets(situation: Situation, host: str) -> dict[str, str]:
     if situation.environment.proxy.kind == "haproxy":
         return haproxy.snippets(answering)
     return caddy.snippets(answering)
-
-
-def _backup(situation: Situation, order: Order, made: list[Manifest]) -> BackUp:
-    environment = situation.environment
-    backups = backups_of(environment, situation.hosts)
-    release = order.release
-    return BackUp(
-        backups,
-        BackupOrder(release.id, release.tag, "deploy", order.by),
-        order.protected,
-        copies_of(environment, situation.hosts, backups).make,
-        made=made,
-    )
-
-
-def _migrate(situation: Situation, outlook: Outlook, names: Sequence[str], **how: Any) -> Migrate:
-    access, limits = _database(situation)
-    return Migrate(outlook.folder, names, access, limits, **how)
-
-
-def _database(situation: Situation) -> tuple[Access, Limits]:
-    database = situation.environment.database
-    assert database is not None  # noqa: S101 - nothing would be pending, nor to be taken back
-    limits = Limits(database.lock_timeout, database.statement_timeout)
-    return access_of(situation.environment, situation.hosts), limits

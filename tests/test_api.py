@@ -33,11 +33,16 @@ class Intent:
         self.plan = PLAN
 
 
-def ended(monkeypatch: pytest.MonkeyPatch, *steps: Stub, database_alone: bool = False) -> RunEnded:
+def ended(
+    monkeypatch: pytest.MonkeyPatch,
+    *steps: Stub,
+    database_alone: bool = False,
+    empty: bool = False,
+) -> RunEnded:
     walk = [[step] for step in steps]
     monkeypatch.setattr(api, "phases", lambda *_: walk)
-    monkeypatch.setattr(api, "before_hosts", lambda *_: walk)
-    intent: Any = Intent()
+    monkeypatch.setattr(api, "of_database", lambda *_: walk)
+    intent: Any = Intent(empty)
     return api.carry_out(intent, Stream(), database_alone=database_alone)
 
 
@@ -111,3 +116,13 @@ def test_the_database_alone(
     found = ended(monkeypatch, one, database_alone=True)
     assert (found.outcome, found.exit_code) == (outcome, code)
     assert found.message == f"{said}; no host was changed"
+
+
+def test_a_push_of_the_database_alone_is_done_though_every_host_is_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one = step("push")
+    found = ended(monkeypatch, one, database_alone=True, empty=True)
+    assert (found.outcome, found.exit_code) == (Outcome.DONE, 0)
+    assert one.log == ["push"]
+    assert ended(monkeypatch, step("stage"), empty=True).outcome is Outcome.NOTHING

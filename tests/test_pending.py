@@ -65,6 +65,22 @@ def test_an_environment_without_one() -> None:
     assert database_of(one) is None
 
 
+def test_an_environment_that_pushes_looks_for_no_migrations() -> None:
+    one = situation(migrations="drizzle", apply=SimpleNamespace(by="push"))
+    assert pending.folder_of(one, {"web": "shop@sha256:0"}) is None
+    assert one.hosts["db-1"].calls == []
+
+
+def test_the_first_image_has_the_migrations_on_the_first_host_that_runs_it() -> None:
+    one = situation()
+    one.placements = {
+        host: SimpleNamespace(rolled=[SimpleNamespace(name=name) for name in services])
+        for host, services in (("db-1", ()), ("job-1", ("job",)), ("web-1", ("web", "job")))
+    }
+    assert pending.holder_of(one, {"web": "w", "job": "j"}) == ("web", "web-1")
+    assert pending.holder_of(one, {"job": "j", "web": "w"}) == ("job", "job-1")
+
+
 def migration(number: int) -> Migration:
     name = f"{number:04}_m"
     return Migration(name, number, f"hash-{number}", f"{name}.sql", "select 1;")

@@ -217,6 +217,8 @@ FLOORS: list[set[str]] = [
     {"checks", "history", "plan"},
     {"situation", "steps"},
     {"pending", "run"},
+    {"order"},
+    {"migrating"},
     {"phases"},
     {"intent", "sandbox"},
     {"api"},

@@ -43,6 +43,8 @@ class Outlook:
     judged: tuple[Judged, ...] = ()
     tables: Mapping[str, int] = field(default_factory=dict)
     fresh: bool = False
+    push: bool = False
+    """No migrations are applied, but a push: nobody can say beforehand what it changes."""
 
     @property
     def pending(self) -> tuple[Migration, ...]:

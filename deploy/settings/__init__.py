@@ -12,20 +12,17 @@ from typing import TYPE_CHECKING
 from deploy.settings.names import environments, valid_tag
 
 if TYPE_CHECKING:
+    from deploy.settings.database import Backup, Copy, Database, Rehearsal
     from deploy.settings.json_schema import schema
     from deploy.settings.loader import load
     from deploy.settings.model import Environment
     from deploy.settings.secret import Secret
     from deploy.settings.sections import (
         SSH,
-        Backup,
-        Copy,
-        Database,
         Gateway,
         HostEntry,
         Proxy,
         Registry,
-        Rehearsal,
         Rollout,
         Service,
         VersionProbe,
@@ -53,7 +50,11 @@ __all__ = [
 ]
 
 _ELSEWHERE = {
+    "Backup": "database",
+    "Copy": "database",
+    "Database": "database",
     "Environment": "model",
+    "Rehearsal": "database",
     "Secret": "secret",
     "load": "loader",
     "schema": "json_schema",

@@ -21,7 +21,8 @@ from deploy.settings.secret import Secret
 from deploy.settings.whole import between
 
 if TYPE_CHECKING:
-    from deploy.settings.sections import Database, Registry
+    from deploy.settings.database import Database
+    from deploy.settings.sections import Registry
 
 
 def load(root: Path, name: str, environ: Mapping[str, str]) -> Environment:
@@ -66,7 +67,7 @@ def read(file: Path, *, root: Path, name: str, environ: Mapping[str, str]) -> En
     model, found = _validate(written.data, context)
     if not included:
         found = [f for f in found if f[0] != ("hosts",)]
-    found += between(context.sections)
+    found += between(context.sections, context.name)
     faults += [Fault(written.where(p), dotted(p), message, mend) for p, message, mend in found]
     secrets, missing = _gather(written, context, environ)
     faults += missing

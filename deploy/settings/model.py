@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from deploy.errors import Fault, SettingsError
+from deploy.settings.database import Database
 from deploy.settings.kinds import (
     AppName,
     Context,
@@ -33,7 +34,6 @@ from deploy.settings.kinds import (
 from deploy.settings.secret import Secret
 from deploy.settings.sections import (
     SSH,
-    Database,
     HostEntry,
     Proxy,
     Registry,
@@ -154,6 +154,18 @@ class Environment(HostsFile):
             return "off"
         written = self.database.rehearsal.mode
         return written or ("data" if self.backup_required else "schema")
+
+    @property
+    def applied_by(self) -> str:
+        """What changes the schema: headway, command or push; "" where nothing does."""
+        if self.database is None or self.database.migrations is None:
+            return ""
+        return self.database.apply.by
+
+    @property
+    def secret_values(self) -> list[Secret]:
+        """Every secret that the hosts file names."""
+        return list(self._secrets.values())
 
     def secret(self, name: str) -> Secret:
         """Return a secret that the hosts file names.

@@ -6,17 +6,19 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from deploy.settings.database import Database
     from deploy.settings.document import KeyPath
     from deploy.settings.faults import Finding
-    from deploy.settings.sections import Database, HostEntry, Proxy, Service
+    from deploy.settings.sections import HostEntry, Proxy, Service
 
 
-def between(sections: Mapping[str, Any]) -> Iterator[Finding]:
+def between(sections: Mapping[str, Any], name: str) -> Iterator[Finding]:
     """Yield what contradicts itself between those sections that are right by themselves.
 
     Args:
         sections: the valid values of `HostsFile`, by the name of their field. A section that is not
             in it is not compared with anything: its own fault comes first.
+        name: the environment's.
     """
     yield from _hosts(sections.get("hosts", {}))
     if "services" in sections:
@@ -26,6 +28,7 @@ def between(sections: Mapping[str, Any]) -> Iterator[Finding]:
             yield from _roles(sections["services"], sections["hosts"])
     if "hosts" in sections and "database" in sections:
         yield from _database(sections["database"], sections["hosts"])
+    yield from _applied(sections.get("database"), name)
     yield from _secrets(sections)
 
 
@@ -82,6 +85,13 @@ def _database(database: Database | None, hosts: Mapping[str, HostEntry]) -> Iter
             yield path, f"there is no host {copy.host!r}", f"the hosts are {', '.join(hosts)}"
         elif copy.host is not None and database is not None and copy.host == database.host:
             yield path, "is the host of the database itself", "a copy is for when that is gone"
+
+
+def _applied(database: Database | None, name: str) -> Iterator[Finding]:
+    if database is not None and database.apply.by == "push" and name == "production":
+        message = "pushes, and nobody can say beforehand what drizzle-kit push would do"
+        mend = "apply migrations in production: leave it out, or write a command"
+        yield ("database", "apply"), message, mend
 
 
 def _secrets(sections: Mapping[str, Any]) -> Iterator[Finding]:

@@ -12,9 +12,13 @@ if TYPE_CHECKING:
     from deploy.database.migrations.folder import Migration
     from deploy.database.outlook import Outlook
 
+PUSH = "drizzle-kit push: what it changes, nobody can say beforehand"
+
 
 def lines(outlook: Outlook) -> list[str]:
     """How many are pending, then a line for each file and each finding."""
+    if outlook.push:
+        return [PUSH]
     if not outlook.pending:
         return ["nothing pending"]
     found = [f"{len(outlook.pending)} pending"]
@@ -26,7 +30,7 @@ def lines(outlook: Outlook) -> list[str]:
 
 def with_sql(outlook: Outlook) -> list[str]:
     """Every migration with its state; the SQL of those that are pending."""
-    found = []
+    found = [PUSH] if outlook.push else []
     for one in outlook.standing.judged:
         found.append(f"{one.path}  {one.state}")
         if one.migration is not None and one.migration in outlook.pending:
@@ -37,6 +41,7 @@ def with_sql(outlook: Outlook) -> list[str]:
 def as_dict(outlook: Outlook) -> dict[str, Any]:
     """The same as plain values."""
     return {
+        "push": outlook.push,
         "states": [{"file": one.path, "state": one.state.value} for one in outlook.standing.judged],
         "pending": [
             {"name": one.name, "file": one.path, "phase": _phase(one, outlook), "sql": one.sql}

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deploy.bundle import beside, given_values, image_values
-from deploy.phases import Order, _delivery
+from deploy.order import Order
+from deploy.phases import _delivery
 from deploy.release import Bundle, Release, release_id
 from deploy.remote.arrows import ArrowFailed, Arrows
 from deploy.settings import load

@@ -280,6 +280,41 @@ ADDED = {
         f"{DATABASE}  migrations: drizzle\n  rehearsal: {{disk: 20G}}",
         "13  database.rehearsal.disk: is '20G', expected a size such as 512MB, 20GB or 2GiB",
     ),
+    "no way to apply": (
+        f"{DATABASE}  migrations: drizzle\n  apply: pusch",
+        "13  database.apply.by: is 'pusch', expected headway, command or push; did you mean push?",
+    ),
+    "applied, and no migrations": (
+        f"{DATABASE}  apply: headway",
+        "8  database: has apply, but no migrations; write migrations: drizzle",
+    ),
+    "a command for Headway": (
+        f"{DATABASE}  migrations: drizzle\n  apply: {{by: headway, timeout: 5m}}",
+        "13  database.apply: has timeout, and Headway applies; write by: command, or push",
+    ),
+    "by a command that is none": (
+        f"{DATABASE}  migrations: drizzle\n  apply: command",
+        "13  database.apply: is by command, but has no command; write command:",
+    ),
+    "a push in production": (
+        f"{DATABASE}  migrations: drizzle\n  apply: push",
+        "13  database.apply: pushes, and nobody can say beforehand what drizzle-kit push would do; "
+        "apply migrations in production: leave it out, or write a command",
+    ),
+    "a push that is a command": (
+        f"{DATABASE}  migrations: drizzle\n  apply: {{command: drizzle-kit push --force}}",
+        "13  database.apply: has drizzle-kit push as its command, which applies no migrations; "
+        "write by: push, or let it run drizzle-kit migrate",
+    ),
+    "a push by force": (
+        f"{DATABASE}  migrations: drizzle\n  apply: {{by: push, command: npm run push -- --force}}",
+        "13  database.apply: has --force, with which drizzle-kit push empties tables; "
+        "leave --force out: what push then asks makes the deploy fail instead",
+    ),
+    "a folder for a push": (
+        f"{DATABASE}  migrations: drizzle\n  apply: push\n  folder: /app/drizzle",
+        "8  database: has folder, and push knows no migrations; leave one of them out",
+    ),
     "a command and copies": (
         f"{DATABASE}  backup: {{command: x, copy_to: [{{to: local, folder: x}}]}}",
         "12  database.backup: has command and copy_to; let your command make the copies",

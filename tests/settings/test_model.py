@@ -217,3 +217,40 @@ def test_a_url_needs_no_host(tmp_path: Path) -> None:
     assert environment.database
     assert environment.database.host is None
     assert environment.database.image == "postgres:{major}"
+
+
+DATABASE = "database: {kind: postgres, service: db, host: web-1, migrations: drizzle, apply: APPLY}"
+APPLIED = {
+    "headway": ("headway", "", 900),
+    "{by: headway}": ("headway", "", 900),
+    "push": ("push", "npx drizzle-kit push", 900),
+    "{by: push, command: npm run db-push, timeout: 5m}": ("push", "npm run db-push", 300),
+    "{command: npx drizzle-kit migrate}": ("command", "npx drizzle-kit migrate", 900),
+    "{command: npx drizzle-kit migrate --config=push.ts}": (
+        "command",
+        "npx drizzle-kit migrate --config=push.ts",
+        900,
+    ),
+    "{command: 'npx drizzle-kit migrate && git push --force'}": (
+        "command",
+        "npx drizzle-kit migrate && git push --force",
+        900,
+    ),
+}
+
+
+@pytest.mark.parametrize(("written", "found"), APPLIED.items(), ids=APPLIED)
+def test_who_applies_the_migrations(
+    tmp_path: Path, written: str, found: tuple[str, str, float]
+) -> None:
+    write(tmp_path, f"{GOOD}{DATABASE.replace('APPLY', written)}\n", "staging")
+    environment = load(tmp_path, "staging", {})
+    assert environment.database is not None
+    apply = environment.database.apply
+    assert (environment.applied_by, apply.typed, apply.timeout) == found
+
+
+def test_nothing_is_applied_where_there_are_no_migrations(tmp_path: Path) -> None:
+    assert loaded(tmp_path, GOOD).applied_by == ""
+    without = DATABASE.replace(", migrations: drizzle, apply: APPLY", "")
+    assert loaded(tmp_path, f"{GOOD}{without}\n").applied_by == ""

@@ -16,10 +16,7 @@ from deploy.database.outlook import Outlook, look
 from deploy.errors import Refused
 from deploy.settings import Rehearsal
 from deploy.steps.rehearse import Rehearse
-from tests.backup.conftest import Heard, asked
-from tests.backup.conftest import backups as backups
-from tests.backup.conftest import database as database
-from tests.backup.conftest import server as server
+from tests.backup.conftest import Heard, asked, backups, database, server
 from tests.database.migrations import hidden, v0
 from tests.database.rehearsal.conftest import servers
 
@@ -28,6 +25,7 @@ if TYPE_CHECKING:
     from deploy.database.rehearsal.rehearsed import Rehearsed
 
 pytestmark = pytest.mark.fleet
+__all__ = ["backups", "database", "server"]
 
 LIMITS = Limits(5, 60)
 BASE = """

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from deploy.database.backup.manifest import Manifest
     from deploy.remote.host import Host
     from deploy.settings import Environment
-    from deploy.settings.sections import Copy
+    from deploy.settings.database import Copy
 
 BLOCK = 8 * 1024 * 1024
 """Bytes that are fetched at once; a few of them are in memory at a time."""

@@ -1,0 +1,1 @@
+"""Migrations applied by a command, on real engines and servers."""

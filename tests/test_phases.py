@@ -1,0 +1,168 @@
+"""Which steps change the database, and when, by what applies the migrations there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from deploy.database.command.foreseen import at_once, unforeseen
+from deploy.database.migrations.folder import Folder, Format, Migration
+from deploy.database.migrations.states import Standing
+from deploy.database.outlook import Outlook
+from deploy.errors import Refused
+from deploy.facts import HostFacts
+from deploy.migrating import before_hosts
+from deploy.order import Order
+from deploy.phases import database_alone, phases
+from deploy.release import Bundle, Release
+from deploy.remote.fake import FakeHost, says
+from deploy.settings import load
+from deploy.situation import Files, Situation
+from deploy.steps.command import Commanded
+from deploy.steps.migrate import Migrate
+from deploy.steps.push import Push
+
+HOSTS = """\
+app: shop
+image: ghcr.io/acme/shop
+hosts:
+  db-1: {address: 203.0.113.31, roles: [db]}
+  web-1: {address: 203.0.113.11, roles: [web]}
+  web-2: {address: 203.0.113.12, roles: [web]}
+services:
+  web: {role: web, port: 3000}
+  database: {role: db, rolled: false}
+secrets: [TOKEN]
+database:
+  kind: postgres
+  service: database
+  host: db-1
+  migrations: drizzle
+  lock_timeout: 3s
+  backup: {required: BACKUP}
+  apply: APPLY
+"""
+COMPOSE = """\
+services:
+  web: {image: 'ghcr.io/acme/shop:x', ports: ['80:3000']}
+  database: {image: 'postgres:17'}
+"""
+A, B = (Migration(name, 1, name, f"{name}.sql", "select 1;") for name in ("0000_a", "0001_b"))
+FOLDER = Folder(Format.V0, (A, B))
+OUTLOOK = Outlook(FOLDER, Standing(Format.V0, ()))
+KIT = "{command: npx drizzle-kit migrate, timeout: 2m}"
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Any:
+    """Makes a situation, and an order from no release to v2 on both web hosts."""
+
+    def one(
+        apply: str, outlook: Outlook | None, backup: str = "false", verb: str = "deploy"
+    ) -> Any:
+        (tmp_path / "hosts").mkdir(exist_ok=True)
+        text = HOSTS.replace("APPLY", apply).replace("BACKUP", backup)
+        (tmp_path / "hosts" / "staging.yaml").write_text(text)
+        (tmp_path / "compose.yaml").write_text(COMPOSE)
+        situation = Situation.of(load(tmp_path, "staging", {"TOKEN": "hunter2"}))
+        situation.hosts = {name: FakeHost(name, lambda _: says()) for name in situation.placements}
+        situation.facts = {name: HostFacts() for name in situation.placements}
+        release = Release("v2-0a1b2c3d", "v2", {"web": "ghcr.io/acme/shop@sha256:0"}, "")
+        bundle = Bundle(release, COMPOSE, {}, {})
+        files = {name: Files("", "") for name in situation.placements}
+        plan: Any = SimpleNamespace(
+            verb=verb, rolling=("web-1", "web-2"), waves=(("web-1",), ("web-2",)), empty=False
+        )
+        order = Order("d-1", "ana", plan, release, bundle, files, outlook)
+        return situation, order
+
+    return one
+
+
+def shown(walk: Any) -> list[str]:
+    return [f"{step.name} {step.host}".strip() for phase in walk for step in phase]
+
+
+NOW, LATER = replace(OUTLOOK, now=(A, B)), replace(OUTLOOK, later=(A, B))
+
+
+def test_headway_applies_itself(make: Any) -> None:
+    walk = before_hosts(*make("headway", NOW, "true"))
+    assert shown(walk) == ["backup db-1", "migrate"]
+    assert isinstance(walk[-1][0], Migrate)
+    assert shown(database_alone(*make("headway", NOW))) == ["migrate"]
+
+
+def test_a_command_is_run_where_the_first_service_runs(make: Any) -> None:
+    situation, order = make(KIT, NOW, "true")
+    walk = before_hosts(situation, order)
+    assert shown(walk) == ["backup db-1", "migrate"]
+    (step,) = walk[-1]
+    assert isinstance(step, Commanded)
+    assert (step.names, step.token, step.reverts) == (["0000_a", "0001_b"], "d-1.migrate", True)
+    one = step.command
+    assert (one.host, one.service, one.release) == ("web-1", "web", "v2-0a1b2c3d")
+    assert (one.command, one.timeout) == ("npx drizzle-kit migrate", 120)
+    assert one.limits.lock_timeout == 3
+    assert [secret.name for secret in one.secrets] == ["TOKEN"]
+    assert one.arrows.settings["project"] == "shop"
+    assert step.database.host.name == "db-1"
+
+
+def test_a_command_waits_for_the_hosts_where_only_contract_files_are_pending(make: Any) -> None:
+    walk = phases(*make(KIT, at_once(LATER)), lambda: None)
+    names = shown(walk)
+    assert "migrate" not in names
+    assert names[-2:] == ["verify", "contract"]
+    (step,) = walk[-1]
+    assert isinstance(step, Commanded)
+    assert (step.token, step.reverts) == ("d-1.contract", False)
+
+
+def test_a_command_would_apply_contract_files_too_early() -> None:
+    mixed = replace(OUTLOOK, now=(A,), later=(B,))
+    with pytest.raises(Refused, match="would apply contract files with the others") as caught:
+        at_once(mixed)
+    (fault,) = caught.value.faults
+    assert (fault.where, fault.mend) == ("0001_b.sql", "deploy it in a later release")
+    assert at_once(NOW) is NOW
+    assert at_once(OUTLOOK) is OUTLOOK
+
+
+def test_a_push_comes_before_the_hosts_and_needs_no_migrations(make: Any) -> None:
+    server: Any = object()
+    walk = before_hosts(*make("push", unforeseen(server), "true"))
+    assert shown(walk) == ["backup db-1", "push"]
+    (step,) = walk[-1]
+    assert isinstance(step, Push)
+    assert (step.token, step.fresh, step.command.command) == (
+        "d-1.push",
+        False,
+        "npx drizzle-kit push",
+    )
+    names = shown(phases(*make("push", unforeseen(server)), lambda: None))
+    assert names.index("pull web-2") < names.index("push") < names.index("stage web-1")
+
+
+def test_a_push_into_a_database_that_is_not_there_yet_has_nothing_to_back_up(make: Any) -> None:
+    ((step,),) = before_hosts(*make("push", unforeseen(None), "true"))
+    assert (step.name, step.fresh) == ("push", True)
+
+
+@pytest.mark.parametrize(("apply", "outlook"), [(KIT, NOW), ("push", unforeseen(None))])
+def test_the_database_alone_needs_the_release_on_the_host_of_the_command(
+    make: Any, apply: str, outlook: Outlook
+) -> None:
+    assert shown(database_alone(*make(apply, outlook)))[0] == "pull web-1"
+    assert database_alone(*make(apply, None)) == []
+
+
+def test_a_rollback_pushes_nothing(make: Any) -> None:
+    """It has no outlook: the schema is left alone."""
+    names = shown(phases(*make("push", None, verb="rollback"), lambda: None))
+    assert "push" not in names
+    assert "stage web-1" in names
