@@ -115,7 +115,7 @@ class Rehearse:
         return max(fitting, key=lambda one: one.at, default=None)
 
     def _rehearse(self, source: Source, say: Say) -> Rehearsed:
-        running = self.running()
+        running = self._asked_by_the_running_image(say)
         pending = Pending(
             self.outlook.pending,
             self.outlook.folder.format,
@@ -136,6 +136,14 @@ class Rehearse:
                 real=self.outlook.tables,
                 rows=isinstance(source, Data),
             )
+
+    def _asked_by_the_running_image(self, say: Say) -> Snapshot | None:
+        try:
+            return self.running()
+        except Refused as error:
+            # A snapshot of another form says nothing, and no more than one that is not there.
+            say(f"{error.message}, so its queries are not tried", True)
+            return None
 
     def undo(self, say: Say) -> str:
         """Nothing: what it was done on is gone."""

@@ -19,6 +19,7 @@ from deploy.database.catalogue.shape import Shape, differences, shape
 from deploy.database.contract.contract import breakages, probe
 from deploy.database.downs import script as downs
 from deploy.database.downs.down import down_of
+from deploy.database.downs.effects import Class
 from deploy.database.measure.beside import Beside
 from deploy.database.measure.observer import Measurements
 from deploy.database.measure.scale import scale
@@ -180,6 +181,9 @@ class _Course:
             down = down_of(self.pending.migrations[at])
             if down is None:
                 found = Back(Way.MISSING)
+            elif down.klass is Class.D:
+                found = Back(Way.NONE)
+                inherited.update(differences(self.shapes[at], self._shape(self._read())))
             elif why:
                 # It was written for a schema that nobody has come to.
                 found = Back(Way.UNTRIED)

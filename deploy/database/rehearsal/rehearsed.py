@@ -47,6 +47,7 @@ class Way(StrEnum):
     DIFFERS = "leads elsewhere"
     FAILED = "failed"
     MISSING = "there is none"
+    NONE = "SQL has none"
     UNTRIED = "not tried"
 
 

@@ -483,7 +483,7 @@ def test_what_the_batch_itself_has_made_may_be_changed(postgres: Access) -> None
 def test_every_rule_of_the_catalogue_is_met() -> None:
     met = {one.split()[0] for _, expected in CHANGES.values() for one in expected}
     breaks = {rule.id for rule in RULES.values() if rule.level is Level.BREAKS}
-    assert breaks - met == set()
+    assert breaks - met == {"running-query"}  # seen by none of its statements
     assert len(CHANGES) > 100
 
 
