@@ -1,7 +1,7 @@
 """`inv migrate.ENVIRONMENT`: the database alone, backed up and migrated, and no host rolled.
 
-`--plan` says what it would do. `--lint` judges the text of migrations, `--write-downs` writes the ways
-back that are missing, both without any host.
+`--plan` says what it would do. Without any host, `--lint` judges the text of migrations and
+`--write-downs` writes the missing ways back.
 """
 
 from __future__ import annotations

@@ -52,7 +52,8 @@ BOUNDS = (
     "pg.unique('one_age').on(t.age, t.name), pg.check('old', sql`${t.age} > 0`)"
 )
 LIKES = """exports.likes = pg.pgTable('likes',
-  { user: pg.integer('user'), post: pg.integer('post') }, (t) => [pg.primaryKey({ columns: [t.user, t.post] }),
+  { user: pg.integer('user'), post: pg.integer('post') },
+  (t) => [pg.primaryKey({ columns: [t.user, t.post] }),
     pg.foreignKey({ columns: [t.post], foreignColumns: [posts.id], name: 'likes_post' })]);
 exports.nodes = pg.pgTable('nodes', { id: pg.serial('id').primaryKey(), up: pg.integer('up') },
   (t) => [pg.foreignKey({ columns: [t.up], foreignColumns: [t.id], name: 'nodes_up' })]);
