@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from deploy.database.downs.spoken import spoken
 from deploy.database.lint.words import Name, Reader, folded, split
+from deploy.database.migrations.recorded import identifier
 from deploy.database.migrations.sql import Unreadable, statements
 
 if TYPE_CHECKING:
@@ -18,6 +19,13 @@ if TYPE_CHECKING:
 Types = dict[tuple[Name, str], list[str]]
 """(table, column) → the words of the type that a migration gave it."""
 
+_UNNAMED_KEY = re.compile(
+    r"^/\*.*?primary key.*?\*/\s*-- (?P<head>ALTER TABLE (?P<table>.+?) DROP CONSTRAINT )"
+    r'"<constraint_name>";',
+    re.DOTALL,
+)
+_NAME_BYTES = 63
+"""NAMEDATALEN - 1: what PostgreSQL keeps of a name."""
 _DROPPED_CONSTRAINT = re.compile(r'(\bDROP CONSTRAINT )(?!IF EXISTS\b)(?=")', re.IGNORECASE)
 _DROPPED = re.compile(
     r"^(DROP (?:TABLE|TYPE|SCHEMA|SEQUENCE|(?:MATERIALIZED )?VIEW|INDEX(?: CONCURRENTLY)?|ROLE"
@@ -35,6 +43,23 @@ _NUMBERS = {
 }
 _TIMES = {"DATE", "TIMESTAMP"}
 _TEXTS = {"TEXT", "VARCHAR", "CHARACTER", "CHAR", "BPCHAR"}
+
+
+def primary_keys(down: Sequence[str]) -> list[str]:
+    """Drop a primary key by the name that PostgreSQL gives it.
+
+    drizzle-kit 0.x writes a comment instead, since a snapshot has no name for it.
+    """
+    return [_named_key(one) for one in down]
+
+
+def _named_key(text: str) -> str:
+    match = _UNNAMED_KEY.match(text)
+    if not match:
+        return text
+    table = Reader(_words(match["table"])).name().name.encode()
+    kept = table[: _NAME_BYTES - len("_pkey")].decode("utf-8", "ignore")
+    return f"{match['head']}{identifier(f'{kept}_pkey')};"
 
 
 def constraints_first(down: Sequence[str]) -> list[str]:

@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING
 
 from deploy.database.downs.spoken import spoken
 from deploy.database.lint.blocks import parts
+from deploy.database.lint.calls import calls, unknown_calls
 from deploy.database.lint.drops import kind_of
-from deploy.database.lint.words import Name, Reader, folded, split
+from deploy.database.lint.words import Name, Reader, folded, outer, split
 from deploy.database.migrations.sql import statements
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _NOTHING = {
-    *("ANALYZE", "ANALYSE", "BEGIN", "CHECKPOINT", "CLUSTER", "COMMIT", "DO", "END", "LOCK"),
-    *("REINDEX", "RESET", "SET", "SHOW", "START", "VACUUM"),
+    *("ANALYZE", "ANALYSE", "BEGIN", "CHECKPOINT", "CLUSTER", "COMMENT", "COMMIT", "DO", "END"),
+    *("LOCK", "REINDEX", "RESET", "SET", "SHOW", "START", "VACUUM"),
 }
+"""Of no consequence to a schema; a comment to nobody but its reader."""
 _ROWS = {"SELECT", "VALUES", "WITH", "INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE"}
 _BETWEEN = ("UNLOGGED", "RECURSIVE", "UNIQUE", "CONSTRAINT")
 _CONSTRAINT = {"PRIMARY", "UNIQUE", "CHECK", "FOREIGN", "EXCLUDE"}
@@ -31,16 +33,22 @@ class Deed:
     """One thing that a statement does.
 
     `what` are its words, with names as PostgreSQL keeps them; `line` is the statement's, from 1.
-    `table` is the one that it belongs to and goes with, `rows`: it reads or writes rows.
+    `table` is the one that it belongs to and goes with. `rows` is what it does to rows: "adds",
+    "changes" (or deletes), "unknown", or "" for a statement that is about the schema.
     """
 
     what: tuple[str, ...]
     line: int
     table: Name | None = None
-    rows: bool = False
+    rows: str = ""
 
     def __str__(self) -> str:
         return " ".join(self.what)
+
+    @property
+    def adds_column(self) -> bool:
+        """Whether it is ALTER TABLE ... ADD COLUMN."""
+        return self.what[2:4] == ("ADD", "COLUMN")
 
     @property
     def drops_constraint(self) -> bool:
@@ -60,7 +68,7 @@ def deeds(text: str) -> list[Deed]:
         if one.opaque:
             found.append(Deed((one.opaque,), line))
         else:
-            found += _of(spoken(one.statement), line)
+            found += _of(spoken(one.statement), line, inside=one.around is not None)
     return found
 
 
@@ -75,13 +83,15 @@ def made_tables(found: Sequence[Deed]) -> set[Name]:
     return made
 
 
-def _of(words: list[str], line: int) -> Iterator[Deed]:
+def _of(words: list[str], line: int, *, inside: bool) -> Iterator[Deed]:
     reader = Reader(words)
     verb = reader.next()
     if verb in _NOTHING:
         return
     if verb in _ROWS:
-        yield Deed((verb, *_shown(reader)), line, _target(words), rows=True)
+        rows = _rows(words, inside=inside)
+        if rows:
+            yield Deed((verb, *reader.rest[:8]), line, _target(words), rows)
     elif verb in {"CREATE", "DROP"}:
         yield from _made_or_dropped(verb, reader, line)
     elif verb == "ALTER" and reader.take("TABLE"):
@@ -90,8 +100,17 @@ def _of(words: list[str], line: int) -> Iterator[Deed]:
         table = reader.name()
         for clause in split(reader.rest):
             yield Deed(("TABLE", str(table), *_clause(clause)), line, table)
+    elif verb == "ALTER" and reader.take("TYPE"):
+        yield Deed(("TYPE", str(reader.name()), *_of_a_type(reader)), line)
     else:
         yield Deed((verb, *(_plain(reader.rest))), line)
+
+
+def _of_a_type(reader: Reader) -> tuple[str, ...]:
+    if not reader.take("ADD", "VALUE"):
+        return tuple(reader.rest)
+    reader.if_exists()
+    return "ADD", "VALUE", reader.next()
 
 
 def _made_or_dropped(verb: str, reader: Reader, line: int) -> Iterator[Deed]:
@@ -119,6 +138,16 @@ def _on(reader: Reader) -> Name | None:
     return behind.name()
 
 
+def _rows(words: list[str], *, inside: bool) -> str:
+    """What a statement does to rows, "" if it reads them; `inside` a block, INTO is a variable."""
+    changing = {"INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE"} & set(words)
+    if unknown_calls(words) or "setval" in calls(words):
+        return "unknown"
+    if changing:
+        return "adds" if "INSERT" in changing else "changes"
+    return "unknown" if "INTO" in outer(words) and not inside else ""
+
+
 def _target(words: Sequence[str]) -> Name | None:
     """The table that INSERT, UPDATE or DELETE writes."""
     reader = Reader(words[1:])
@@ -134,7 +163,7 @@ def _clause(words: list[str]) -> tuple[str, ...]:
     verb = reader.next()
     if verb == "ADD" and reader.peek() in _CONSTRAINT:
         return tuple(words)
-    if verb in {"ADD", "DROP"}:
+    if verb in {"ADD", "DROP", "VALIDATE"}:
         kind = "CONSTRAINT" if reader.take("CONSTRAINT") else "COLUMN"
         reader.take("COLUMN")
         reader.if_exists()
@@ -156,10 +185,6 @@ def _renamed(reader: Reader) -> tuple[str, ...]:
     old = folded(reader.next())
     reader.take("TO")
     return "RENAME", kind, old, folded(reader.next())
-
-
-def _shown(reader: Reader) -> tuple[str, ...]:
-    return tuple(reader.rest[:8])
 
 
 def _plain(words: Sequence[str]) -> Iterator[str]:

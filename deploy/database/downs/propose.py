@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from deploy.database.lint.words import Name
     from deploy.database.migrations.folder import Migration
 
-_LOST = {"UPDATE", "DELETE", "TRUNCATE", "MERGE"}
-"""What a down's class says anyway: the rows as they were are in a backup alone."""
-
 
 @dataclass(frozen=True)
 class Missing:
@@ -64,7 +61,8 @@ def propose(migration: Migration, answer: Answer | None) -> Proposal:
             said = Missing(0, f"drizzle-kit says: {answer.error}")
             return Proposal(migration, path, None, missing=(said,))
         down, corrected = corrections.changed(answer.down, _corrections(migration))
-        expected = deeds(_joined(answer.up))
+        forward = corrections.primary_keys(corrections.no_row_security_off(answer.up))
+        expected = deeds(_joined(forward))
     except Unreadable as error:
         said = Missing(error.line, f"it cannot be read: {error}")
         return Proposal(migration, path, None, missing=(said,))
@@ -98,6 +96,7 @@ def _corrections(
     given = corrections.types_given(migration.sql)
     quiet = corrections.indexes_made_quietly(migration.sql)
     found: list[tuple[str, Callable[[Sequence[str]], list[str]]]] = [
+        ("a primary key is dropped by its name", corrections.primary_keys),
         ("constraints are dropped first, if they are there", corrections.constraints_first),
         ("row security is left alone on tables that go", corrections.no_row_security_off),
         ("a type is changed by way of text", partial(corrections.casts, given=given)),
@@ -119,13 +118,34 @@ def _unknown(done: Sequence[Deed], expected: Sequence[Deed], some: bool) -> Iter
     """What the migration does beyond what its snapshots tell; `some`: they tell something."""
     known = {one.what for one in expected}
     made = made_tables(done)
+    covered = known | set(_covered(done, known))
     for one in done:
-        if one.what in known or one.table in made:
+        if one.what in covered or one.what[:4] in covered or one.table in made:
             continue
         if not one.rows:
             yield Missing(one.line, f"{one}: the snapshots do not know it")
-        elif not (some and one.what[0] in _LOST):
+        elif not (some and one.rows == "changes"):
+            # The class of a down says that rows were changed; of one that has nothing else to
+            # take back, nothing would be left.
             yield Missing(one.line, f"{one}: what it does to rows is in no snapshot")
+
+
+def _covered(done: Sequence[Deed], known: set[tuple[str, ...]]) -> Iterable[tuple[str, ...]]:
+    """What goes with something else that is taken back, or is taken back by the file itself."""
+    did = [one.what for one in done]
+    for at, what in enumerate(did):
+        if done[at].adds_column:
+            yield "TABLE", what[1], "ALTER", what[4]
+        elif what[2:4] == ("ADD", "CONSTRAINT") and what in known:
+            yield "TABLE", what[1], "VALIDATE", *what[3:]
+        elif what[:2] == ("DROP", "TABLE"):
+            yield "TABLE", what[2], "DISABLE", "ROW"
+        elif what[0] == "CREATE" and what in known:
+            # DROP ... IF EXISTS before it, so that a second run finds it gone.
+            yield "DROP", *what[1:]
+        elif what[0] == "CREATE" and ("DROP", *what[1:]) in did[at:]:
+            yield what
+            yield "DROP", *what[1:]
 
 
 def _not_done(done: Sequence[Deed], expected: Sequence[Deed]) -> Iterable[Missing]:
