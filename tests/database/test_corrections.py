@@ -1,4 +1,4 @@
-"""What drizzle-kit's generator gets wrong backwards, put right; and what nothing is proposed for."""
+"""What drizzle-kit gets wrong backwards, put right; and what nothing is proposed for."""
 
 from __future__ import annotations
 
@@ -34,9 +34,7 @@ def test_casts() -> None:
 
 
 def test_an_unnamed_primary_key() -> None:
-    text = (
-        '/* no name for primary key */\n\n-- ALTER TABLE "t" DROP CONSTRAINT "<constraint_name>";'
-    )
+    text = '/* a primary key */\n\n-- ALTER TABLE "t" DROP CONSTRAINT "<constraint_name>";'
     assert corrections.primary_keys([text]) == ['ALTER TABLE "t" DROP CONSTRAINT "t_pkey";']
 
 
@@ -53,7 +51,7 @@ def test_renames() -> None:
 
 
 NONE = {
-    "rows": f"{ADD} INSERT INTO other VALUES (1);",
+    "rows": f"{ADD} INSERT INTO other VALUES (1);",  # noqa: S608 - ours
     "a function": f"{ADD} CREATE FUNCTION f() RETURNS int LANGUAGE sql AS $$ SELECT 1 $$;",
     "not what the snapshot says": 'ALTER TABLE "t" ADD COLUMN "b" integer;',
     "unreadable": "select '",
