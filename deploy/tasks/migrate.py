@@ -1,6 +1,7 @@
 """`inv migrate.ENVIRONMENT`: the database alone, backed up and migrated, and no host rolled.
 
-`--plan` says what it would do, `--lint` judges the text of migrations without any host.
+`--plan` says what it would do. Without any host, `--lint` judges the text of migrations and
+`--write-downs` writes the missing ways back.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ def make(root: Path, name: str) -> Verb:
             "tag": "the image with the migrations; without it, that of the commit checked out",
             "plan": "show every migration's state, and the SQL of what is pending",
             "lint": "judge the text of the migrations alone; no host, no secret is needed",
+            "write_downs": "write a down beside each migration that lacks one; no host is needed",
             "folder": "the migrations; without it, the only folder of them that git tracks",
             "since": "a tag or commit: judge what it does not have, as pending all at once",
             "format": "plain, github (annotations), or json",
@@ -43,6 +45,7 @@ def make(root: Path, name: str) -> Verb:
         tag: str | None = None,
         plan: bool = False,
         lint: bool = False,
+        write_downs: bool = False,
         folder: str | None = None,
         since: str | None = None,
         format: str | None = None,
@@ -52,6 +55,12 @@ def make(root: Path, name: str) -> Verb:
         from deploy.settings.names import known
 
         known(root, name)
+        if write_downs:
+            other = {"tag": tag, "plan": plan, "lint": lint, "since": since, "format": format}
+            _alone({**other, "json": json})
+            if not _write_downs(root, Path(folder) if folder else None):
+                raise Exit(code=3)
+            return
         if lint:
             chosen = _format(format, json)
             if _lint(root, Path(folder) if folder else None, since, chosen):
@@ -76,6 +85,19 @@ def _only_with_lint(given: dict[str, str | None]) -> None:
             f"{', '.join(wrong)} without --lint: the migrations come from the image",
             state="Nothing has been changed.",
             mend="--lint judges a folder of this checkout; --tag names an image.",
+        )
+
+
+def _alone(given: dict[str, str | bool | None]) -> None:
+    from deploy.errors import UsageError
+
+    wrong = [f"--{flag}" for flag, value in given.items() if value]
+    if wrong:
+        raise UsageError(
+            f"--write-downs with {', '.join(wrong)}: it writes into a folder of this checkout, and "
+            "does nothing else",
+            state="Nothing has been changed.",
+            mend="Leave the others out; --folder names the folder.",
         )
 
 
@@ -107,6 +129,25 @@ def _format(asked: str | None, json: bool) -> str:
             f"--format {asked}: there is no such format", mend=f"There is {', '.join(FORMATS)}."
         )
     return "json" if json else asked or "plain"
+
+
+def _write_downs(root: Path, folder: Path | None) -> bool:
+    """Write what is missing, say it, and tell whether every migration has a down now."""
+    import sys
+
+    from deploy import git
+    from deploy.database.downs.write import write_downs
+    from deploy.database.lint import checkout
+    from deploy.tasks.downs import said
+    from deploy.views.text import fit
+
+    place = folder or checkout.find(root)
+    written = write_downs(place)
+    where = git.place(place)
+    prefix = f"{place.as_posix()}/" if where is None else where
+    text = "\n".join(said(written, prefix))
+    sys.stdout.write(fit(f"{text}\n", sys.stdout.encoding))
+    return written.complete
 
 
 def _lint(root: Path, folder: Path | None, since: str | None, format: str) -> bool:

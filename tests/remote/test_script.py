@@ -29,6 +29,7 @@ LOCKED = (
     "place",
     "abandon",
     "conclude",
+    "note",
 )
 ARROWS = [*((arrow, True) for arrow in LOCKED), ("facts", False)]
 

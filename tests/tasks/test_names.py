@@ -308,4 +308,10 @@ def test_completion_prints_the_names(repository: Repository) -> None:
 def test_completion_prints_the_flags(repository: Repository) -> None:
     repository.environment("staging")
     done = repository.inv("--complete", "--", "inv", "plan.staging", "--")
-    assert set(done.stdout.splitlines()) == {"--tag", "--json", "--compose", "--detailed-exit-code"}
+    assert set(done.stdout.splitlines()) == {
+        "--tag",
+        "--rehearse",
+        "--json",
+        "--compose",
+        "--detailed-exit-code",
+    }
