@@ -34,7 +34,11 @@ def sql(text: str) -> str:
 
 @pytest.fixture(scope="module")
 def image(fleet: None, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
-    """Build a version of the shop with these migrations after its own, push it, return its tag."""
+    """Build a version of the shop with these migrations after its own, push it, return its tag.
+
+    One of the shop's own names is another text for that; one that begins with `late` comes before
+    the shop's newest.
+    """
     docker = provide.running()
     assert docker is not None
     password = Home().secret("REGISTRY_PASSWORD")
@@ -45,11 +49,14 @@ def image(fleet: None, tmp_path_factory: pytest.TempPathFactory) -> Callable[...
         journal = folder / "drizzle" / "meta" / "_journal.json"
         body = json.loads(journal.read_text())
         for name, text in more.items():
-            (folder / "drizzle" / f"{name}.sql").write_text(text)
-            if name.endswith(".down"):
+            file = folder / "drizzle" / f"{name}.sql"
+            known = file.exists()
+            file.write_text(text)
+            if known or name.endswith(".down"):
                 continue
             last = body["entries"][-1]
-            entry = {**last, "idx": last["idx"] + 1, "when": last["when"] + 1000, "tag": name}
+            when = last["when"] + (-1 if name.startswith("late") else 1000)
+            entry = {**last, "idx": last["idx"] + 1, "when": when, "tag": name}
             body["entries"].append(entry)
         journal.write_text(json.dumps(body))
         lines = ["FROM localhost:5050/shop:v1", "COPY drizzle ./drizzle", f"ENV SHOP_VERSION={tag}"]
@@ -79,16 +86,20 @@ def shop_with_rows(settings_of_shop: Project, release: Callable[..., str]) -> It
 
 
 EXPAND = "ALTER TABLE orders ADD COLUMN colour text;"
+DOWN = {"x1_colour.down": "ALTER TABLE orders DROP COLUMN colour;"}
 
 
-def test_an_expand_under_load_is_backed_up_first(
+def test_an_expand_under_load_is_backed_up_and_rehearsed_first(
     shop_with_rows: Project, image: Callable[..., str], load: Loads
 ) -> None:
     shop = shop_with_rows
-    tag = image("expand", x1_colour=EXPAND)
-    plan = shop.inv("plan", "--tag", tag)
+    tag = image("expand", x1_colour=EXPAND, **DOWN)
+    plan = shop.inv("plan", "--tag", tag, "--rehearse")
+    assert plan.exit_code == 0, plan.text
     assert "database  1 pending" in plan.text
     assert "x1_colour  expand" in plan.text
+    assert "rehearsed: 1 migration in " in plan.text
+    assert "AccessExclusiveLock on orders" in plan.text
     states = shop.inv("migrate", "--plan", "--tag", tag)
     assert "x1_colour.sql  pending\n    ALTER TABLE orders ADD COLUMN colour text;" in states.text
     with load() as traffic:
@@ -97,10 +108,19 @@ def test_an_expand_under_load_is_backed_up_first(
     no_failure(traffic)
     ended = [line.split()[1:3] for _, line in done.lines if line.startswith("  ✓")]
     steps = [words[0] if words[0] == "migrate" else words[1] for words in ended]
-    assert steps.index("backup") < steps.index("migrate") < steps.index("stage")
+    order = [steps.index(one) for one in ("backup", "rehearse", "migrate", "stage")]
+    assert order == sorted(order)
+    assert "the running version's queries all work on the migrated schema" in done.text
+    assert "1 of 1 ways back proven; the running version can live with it" in done.text
+    (kept,) = [one for one in json.loads(shop.inv("history", "--json").text) if one["tag"] == tag]
+    assert "AccessExclusiveLock on orders" in kept["rehearsal"]
+    journal = on_host("db-1", "grep rehearsed /srv/shop/.headway/journal.jsonl | tail -n 1")
+    (file,) = json.loads(journal)["figures"]["files"]
+    assert file["tables"]["orders"]["lock"] == "AccessExclusiveLock"
+    assert on_host("db-1", "docker ps -aq --filter label=headway.rehearsal") == ""
     assert sql("select count(colour) from orders") == "0"
     (backup, *_) = json.loads(shop.inv("backup", "list", "--json").text)
-    assert (backup["tag"], backup["purpose"], backup["proof"]) == (tag, "deploy", "decoded")
+    assert (backup["tag"], backup["purpose"], backup["proof"]) == (tag, "deploy", "restored")
     again = shop.inv("plan", "--tag", tag, "--detailed-exit-code")
     assert again.exit_code == 0, again.text
 
@@ -115,7 +135,12 @@ REFUSED = {
         "x1.sql:3",
         "drop-column",
     ),
-    "executed": ("DO $$ BEGIN EXECUTE 'DROP TABLE ' || 'jobs'; END $$;", "x1.sql:1", "opaque"),
+    "executed": ("DO $$ BEGIN EXECUTE 'DROP TABLE ' || 'jobs'; END $$;", "x1.sql:1", "drop-table"),
+    "enum": (
+        "ALTER TYPE job_state RENAME VALUE 'done' TO 'ended';",
+        "x1.sql:1",
+        "rename-enum-value",
+    ),
     "truncate": ("TRUNCATE jobs;", "x1.sql:1", "truncate"),
     "no-sql": ("ALTER TABEL orders;", "x1.sql:1", "unreadable"),
 }
@@ -133,6 +158,51 @@ def test_what_the_running_version_cannot_live_with_is_refused(
         assert "Nothing has been changed" in done.text
     assert {host: container_ids(host) for host in WEB} == before
     assert set(shop.tags().values()) == {"v1"}
+
+
+def test_a_folder_that_does_not_fit_is_refused(
+    shop_with_rows: Project, image: Callable[..., str]
+) -> None:
+    shop = shop_with_rows
+    newest = (DRIZZLE / "0004_demo_user.sql").read_text()
+    edited = shop.deploy(image("edited", **{"0004_demo_user": f"{newest}\nSELECT 1;"}))
+    assert edited.exit_code == 3, edited.text
+    assert "0004_demo_user.sql  applied, and edited since" in edited.text
+    late = shop.deploy(image("late", late_colour=EXPAND))
+    assert late.exit_code == 3, late.text
+    assert "late_colour.sql  out of order" in late.text
+    assert set(shop.tags().values()) == {"v1"}
+
+
+EXCEPTIONS = {
+    "drop-column": "ALTER TABLE extra DROP COLUMN a;",
+    "rename-column": "ALTER TABLE extra RENAME COLUMN b TO bb;",
+    "change-type": "ALTER TABLE extra ALTER n TYPE text;",
+    "add-required-column": "ALTER TABLE extra ADD c text NOT NULL;",
+    "set-not-null": "DO $$ BEGIN\n  ALTER TABLE extra ALTER m SET NOT NULL;\nEND $$;",
+    "drop-table": "DO $$ BEGIN EXECUTE 'DROP TABLE ' || 'spare'; END $$;",
+    "truncate": "TRUNCATE extra;",
+    "rename-enum-value": "ALTER TYPE extra_kind RENAME VALUE 'x' TO 'y';",
+}
+
+
+def test_each_passes_with_its_written_exception(
+    shop_with_rows: Project, image: Callable[..., str]
+) -> None:
+    shop = shop_with_rows
+    sql("create type extra_kind as enum ($$x$$); create table spare (id int)")
+    sql("create table extra (id int, a text, b text, n int, m int, kind extra_kind)")
+    files = {
+        f"x{at}": f"-- deploy: allow {rule} nobody reads it\n{text}"
+        for at, (rule, text) in enumerate(EXCEPTIONS.items())
+    }
+    try:
+        done = shop.deploy(image("allowed", **files))
+        assert done.exit_code == 0, done.text
+        assert sql("select count(*) from pg_class where relname = $$spare$$") == "0"
+        assert sql("select count(*) from pg_attribute where attname = $$bb$$") == "1"
+    finally:
+        sql("drop table if exists extra, spare; drop type extra_kind")
 
 
 def test_a_contract_waits_for_every_host_and_bars_the_way_back(
@@ -172,9 +242,6 @@ def test_a_database_that_does_not_run_is_not_migrated(
     assert "db-1: database does not run" in done.text
     assert "docker start" in done.text
     assert sql("select count(*) from pg_attribute where attname = $$note$$") == "1"
-
-
-DOWN = {"x1_colour.down": "ALTER TABLE orders DROP COLUMN colour;"}
 
 
 def schema() -> str:
@@ -233,12 +300,19 @@ def test_what_a_down_would_lose_is_not_taken_back(
 def test_one_that_fails_leaves_schema_and_hosts_as_they_were(
     shop_with_rows: Project, image: Callable[..., str], load: Loads
 ) -> None:
+    """Its rehearsal has found it; where there is none, the database itself does."""
     shop = shop_with_rows
     before = {host: container_ids(host) for host in WEB}
     columns = "user_id, article, quantity, price_cents"
     text = f"{EXPAND}\nINSERT INTO orders ({columns}) VALUES (-1, 'x', 1, 1);"
+    tag = image("fails", x1=text)
+    rehearsed = shop.deploy(tag)
+    assert rehearsed.exit_code == 3, rehearsed.text
+    assert "x1.sql:2" in rehearsed.text
+    assert "violates foreign key constraint" in rehearsed.text
+    shop.change(database={"rehearsal": {"mode": "off"}})
     with load() as traffic:
-        done = shop.deploy(image("fails", x1=text))
+        done = shop.deploy(tag)
     assert done.exit_code == 4, done.text
     assert "x1.sql failed and was rolled back" in done.text
     no_failure(traffic)
