@@ -72,12 +72,15 @@ def image(fleet: None, tmp_path_factory: pytest.TempPathFactory) -> Callable[...
 
 @pytest.fixture
 def shop_with_rows(settings_of_shop: Project, release: Callable[..., str]) -> Iterator[Project]:
-    """The shop on v1, backups required, and a table as large as a small team's."""
+    """The shop on v1, backups required, and a table as large as a small team's.
+
+    All hosts are rolled at once, which is quicker, but where two versions have to meet.
+    """
     shop = settings_of_shop
     shop.on(release("v1"))
     sql(FILL)
     database = {**shop.body["database"], "backup": {"required": True, "keep": 3}}
-    shop.change(database=database)
+    shop.change(database=database, rollout={"strategy": "blue-green"})
     yield shop
     # What the tests have applied goes, so that the shop's own migrations are the newest again.
     newest = json.loads((DRIZZLE / "meta" / "_journal.json").read_text())["entries"][-1]["when"]
@@ -93,6 +96,7 @@ def test_an_expand_under_load_is_backed_up_and_rehearsed_first(
     shop_with_rows: Project, image: Callable[..., str], load: Loads
 ) -> None:
     shop = shop_with_rows
+    shop.change(rollout={"strategy": "rolling"})
     tag = image("expand", x1_colour=EXPAND, **DOWN)
     plan = shop.inv("plan", "--tag", tag, "--rehearse")
     assert plan.exit_code == 0, plan.text
