@@ -164,7 +164,9 @@ class _Course:
             with Beside(self.copy, watching=not transactional) as beside:
                 applier.apply([one], form=pending.form, names=pending.names)
         except MigrationFailed as error:
-            said, _, _ = str(error.reason).partition("\n")
+            # The file, the line and the state are told beside it.
+            first, _, _ = error.reason.partition("\n")
+            said = first.partition(": ")[2].removesuffix(f" ({error.now.state})") or first
             return Failure(said, error.now.line, error.now.state, error.now.rolled_back)
         except Refused as error:
             return Failure("; ".join(fault.message for fault in error.faults) or str(error))
@@ -181,15 +183,15 @@ class _Course:
             down = down_of(self.pending.migrations[at])
             if down is None:
                 found = Back(Way.MISSING)
-            elif down.klass is Class.D:
-                found = Back(Way.NONE)
-                inherited.update(differences(self.shapes[at], self._shape(self._read())))
             elif why:
                 # It was written for a schema that nobody has come to.
                 found = Back(Way.UNTRIED)
             else:
                 # Whatever its class, and without its guards: nobody loses what a copy has.
                 found = self._down(at, replace(down, guards=()), inherited)
+                if down.klass is Class.D and found.way is not Way.FAILED:
+                    # What is left behind does no harm, and the file cannot be run again over it.
+                    found = Back(Way.NONE, found.seconds)
             if found.way in {Way.MISSING, Way.FAILED}:
                 why = found.way
             self._note(at, found)
