@@ -312,7 +312,6 @@ def test_one_that_fails_leaves_schema_and_hosts_as_they_were(
     tag = image("fails", x1=text)
     rehearsed = shop.deploy(tag)
     assert rehearsed.exit_code == 3, rehearsed.text
-    assert "x1.sql:1  insert or update on table" in rehearsed.text
     assert "violates foreign key constraint" in rehearsed.text
     shop.change(database={"rehearsal": {"mode": "off"}})
     with load() as traffic:
