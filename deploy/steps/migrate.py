@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from deploy.database.downs.run import run_downs
 from deploy.database.migrations.apply import Applier
 from deploy.database.migrations.compare import compare
 from deploy.database.migrations.failure import MigrationFailed
 from deploy.database.migrations.recorded import recorded
 from deploy.database.migrations.states import fit
-from deploy.errors import NeedsPerson, Refused
+from deploy.errors import HostError, NeedsPerson, Refused
 
 if TYPE_CHECKING:
     from deploy.database.migrations.folder import Folder, Migration
@@ -86,18 +87,45 @@ class Migrate:
         return [one for one in pending if one.name in self.names]
 
     def undo(self, say: Say) -> str:
-        """Nothing: a file that failed was rolled back, and what was applied stays.
+        """Take back what a file that failed has left, and the files before it, if nothing is lost.
+
+        What was applied as a whole stays: the version before can live with it.
 
         Raises:
-            NeedsPerson: a file failed, and the schema is not as it was before.
+            NeedsPerson: the schema is not as it was before, and giving it back would lose data.
         """
-        del say
         for error in self._failed:
             if not error.now.as_before:
-                raise NeedsPerson(
-                    "the schema is not as it was before", state=_left(error), mend=self.way_back()
-                )
+                return self._take_back(error, say)
         return "left as it is: the version before can live with it" if self._applied else ""
+
+    def _take_back(self, failed: MigrationFailed, say: Say) -> str:
+        now = failed.now
+        why = _left(failed)
+        if now.applied is not None and now.rolled_back is not None:
+            mine = self.folder.migrations
+            try:
+                undone = run_downs(
+                    self.database,
+                    [one for one in mine if one.name in now.applied],
+                    form=self.folder.format,
+                    limits=self.limits,
+                    restore=self.way_back(),
+                    half=next(
+                        (one for one in mine if one.path == now.file and not now.rolled_back), None
+                    ),
+                    say=lambda text: say(text, True),
+                )
+            except (Refused, HostError) as error:
+                why = f"{why}\n{error.message}"
+                why += "".join(f"\n  {one}" for one in getattr(error, "faults", ()))
+            else:
+                if undone:
+                    names = ", ".join(one.migration.name for one in undone)
+                    return f"{names} taken back: the schema is as it was before"
+        raise NeedsPerson(
+            "the schema is not as it was before", state=why, mend=self.way_back()
+        ) from None
 
 
 def _left(error: MigrationFailed) -> str:
