@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from deploy.database.downs.down import down_path
-from deploy.database.lint.lint import File, allowances, is_contract, lint
-from deploy.database.lint.rules import Finding, Level
+from deploy.database.downs.down import no_down
+from deploy.database.lint.lint import File, is_contract, lint
+from deploy.database.lint.rules import Level
 from deploy.database.lint.verdict import Outcome, verdict
 from deploy.database.migrations.compare import compare
 from deploy.database.migrations.recorded import Recorded, recorded
@@ -18,6 +18,7 @@ from deploy.errors import Fault, Refused
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from deploy.database.lint.rules import Finding
     from deploy.database.lint.verdict import Judged
     from deploy.database.migrations.folder import Folder, Migration
     from deploy.database.migrations.states import Standing
@@ -127,14 +128,4 @@ def _findings(folder: Folder, pending: Sequence[Migration]) -> list[Finding]:
     names = {one.name for one in pending}
     before = [text_of(one) for one in folder.migrations if one.name not in names]
     found = lint([text_of(one) for one in pending], before)
-    return found + [
-        Finding(
-            one.path,
-            1,
-            "no-down",
-            detail=f"there is no {down_path(one)}",
-            allowed=allowances(text_of(one)).get("no-down", ""),
-        )
-        for one in pending
-        if one.down is None
-    ]
+    return found + [no_down(text_of(one)) for one in pending if one.down is None]

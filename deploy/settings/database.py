@@ -206,3 +206,8 @@ class Database(Section):
             if self.apply.by == "push" and key in self.model_fields_set:
                 raise wrong(f"has {key}, and push knows no migrations", "leave one of them out")
         return self
+
+
+def downs_required(environment: str, written: object) -> bool:
+    """Tell whether each migration must have a way back, as written, or by the name."""
+    return environment == "production" if written is None else written == "required"

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from deploy.errors import Fault, SettingsError
 from deploy.settings import document, dotenv
+from deploy.settings.database import downs_required
 from deploy.settings.document import Document, KeyPath, dotted
 from deploy.settings.faults import Finding, findings, unknown_keys, without
 from deploy.settings.kinds import Context, shown
@@ -74,6 +75,19 @@ def read(file: Path, *, root: Path, name: str, environ: Mapping[str, str]) -> En
     if faults or model is None:
         raise SettingsError(sorted(set(faults), key=lambda fault: _order(fault, written.label)))
     return Environment.of(model, name=name, file=file, root=root, secrets=secrets)
+
+
+def required_downs(root: Path, name: str) -> bool:
+    """Tell whether an environment requires downs, from its file alone: no secret is needed.
+
+    Raises:
+        UsageError: there is no such environment.
+        SettingsError: its file cannot be read.
+    """
+    file = root / "hosts" / f"{known(root, name)}.yaml"
+    data = document.read(file, _label(file, root)).data
+    database = data.get("database") if isinstance(data, dict) else None
+    return downs_required(name, database.get("downs") if isinstance(database, dict) else None)
 
 
 def _label(file: Path, root: Path) -> str:

@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from deploy.errors import Fault, SettingsError
-from deploy.settings.database import Database
+from deploy.settings.database import Database, downs_required
 from deploy.settings.kinds import (
     AppName,
     Context,
@@ -141,8 +141,7 @@ class Environment(HostsFile):
     @property
     def downs_required(self) -> bool:
         """Must each migration have a way back? As written, and else in production alone."""
-        written = self.database.downs if self.database else "optional"
-        return self.name == "production" if written is None else written == "required"
+        return downs_required(self.name, self.database.downs if self.database else "optional")
 
     @property
     def rehearsal_mode(self) -> str:

@@ -63,7 +63,7 @@ def make(root: Path, name: str) -> Verb:
             return
         if lint:
             chosen = _format(format, json)
-            if _lint(root, Path(folder) if folder else None, since, chosen):
+            if _lint(root, name, Path(folder) if folder else None, since, chosen):
                 raise Exit(code=3)
             return
         _only_with_lint({"folder": folder, "since": since, "format": format})
@@ -150,14 +150,16 @@ def _write_downs(root: Path, folder: Path | None) -> bool:
     return written.complete
 
 
-def _lint(root: Path, folder: Path | None, since: str | None, format: str) -> bool:
+def _lint(root: Path, name: str, folder: Path | None, since: str | None, format: str) -> bool:
     """Judge, print, and tell whether anything would be refused."""
     import sys
 
     from deploy import git
+    from deploy.database.downs.down import down_path, no_down
     from deploy.database.lint import checkout
     from deploy.database.lint.lint import File, is_contract, lint
     from deploy.database.lint.verdict import refused, verdict
+    from deploy.settings.loader import required_downs
     from deploy.tasks.judged import Judgement
     from deploy.views.text import fit
 
@@ -167,7 +169,11 @@ def _lint(root: Path, folder: Path | None, since: str | None, format: str) -> bo
     if since is not None:
         files, before = checkout.new_since(place, files, since)
     findings = lint(files, before, apart=since is None)
-    judged = verdict(findings, contract={one.path for one in files if is_contract(one)})
+    if since is not None:
+        # What has been there for long may have been applied everywhere, with or without one.
+        findings += [no_down(one) for one in files if not (place / down_path(one.path)).is_file()]
+    contract = {one.path for one in files if is_contract(one)}
+    judged = verdict(findings, contract=contract, downs=required_downs(root, name))
     # From the root of the checkout, which is what an annotation names a file by.
     where = git.place(place)
     prefix = f"{place.as_posix()}/" if where is None else where

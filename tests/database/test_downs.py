@@ -215,12 +215,12 @@ def test_downs_are_found_beside_their_migrations() -> None:
     first, second = read_folder(files).migrations
     assert (first.name, first.down, second.name, second.down) == ("a", "-- a", "b", None)
     assert missing(read_folder(files)) == (second,)
-    assert down_path(second) == "b.down.sql"
+    assert down_path(second.path) == "b.down.sql"
     files = v1(_a="select 1", _b="select 2")
     files["20260102030400_a/down.sql"] = b"-- a"
     first, second = read_folder(files).migrations
     assert (first.down, second.down) == ("-- a", None)
-    assert down_path(second) == "20260102030401_b/down.sql"
+    assert down_path(second.path) == "20260102030401_b/down.sql"
     assert down_of(second) is None
 
 

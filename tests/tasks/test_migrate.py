@@ -79,6 +79,8 @@ def test_exceptions_and_phases(repository: Repository) -> None:
 def test_since(repository: Repository) -> None:
     migrations(repository, GOOD, BAD)
     git(repository, "tag", "v1")
+    for name in ("0002_x", "0003_x"):
+        repository.write(f"drizzle/{name}.down.sql", "SELECT 1;")
     migrations(repository, GOOD, BAD, "CREATE TABLE t (id int);", "DROP TABLE t;")
     done = repository.inv("migrate", "--lint", "--since", "v1")
     assert done.stdout == (
@@ -88,6 +90,31 @@ def test_since(repository: Repository) -> None:
     none = repository.inv("migrate", "--lint", "--since", "v2")
     assert (none.returncode, none.stdout) == (2, "")
     assert "git knows no commit v2" in none.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "written", "code"),
+    [
+        ("production", "", 3),
+        ("staging", "", 0),
+        ("staging", "database: {downs: required}", 3),
+        ("production", "database: {downs: optional}", 0),
+    ],
+)
+def test_what_is_new_and_has_no_way_back(
+    repository: Repository, name: str, written: str, code: int
+) -> None:
+    repository.environment(name, f"{written}\n")
+    migrations(repository, GOOD)
+    git(repository, "tag", "v1")
+    migrations(repository, GOOD, "CREATE TABLE t (id int);")
+    done = repository.inv(f"migrate.{name}", "--lint", "--since", "v1")
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "drizzle/0001_x.sql:1  no-down  it has no way back: there is no 0001_x.down.sql" in (
+        done.stdout
+    )
+    # What is old is not asked for it.
+    assert "no-down" not in repository.inv(f"migrate.{name}", "--lint").stdout
 
 
 def test_annotations(repository: Repository) -> None:

@@ -10,6 +10,8 @@ from deploy.database.downs.backs import back
 from deploy.database.downs.effects import Class, Effects, Reason, worst
 from deploy.database.downs.spoken import spoken
 from deploy.database.lint.blocks import parts
+from deploy.database.lint.lint import allowances
+from deploy.database.lint.rules import Finding
 from deploy.database.migrations.sql import Unreadable, statements
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
     from deploy.database.downs.guards import Guard
     from deploy.database.lint.blocks import Part
+    from deploy.database.lint.lint import File
     from deploy.database.migrations.folder import Folder, Migration
 
 
@@ -42,11 +45,18 @@ class Down:
         return replace(self.migration, path=self.path, sql=self.text)
 
 
-def down_path(migration: Migration) -> str:
-    """Where the down of a migration is, or would be, within its folder."""
-    if migration.path.endswith("/migration.sql"):
-        return f"{migration.path.removesuffix('migration.sql')}down.sql"
-    return f"{migration.path.removesuffix('.sql')}.down.sql"
+def down_path(path: str) -> str:
+    """Where the down of the migration at a path is, or would be, within the same folder."""
+    if path.endswith("/migration.sql"):
+        return f"{path.removesuffix('migration.sql')}down.sql"
+    return f"{path.removesuffix('.sql')}.down.sql"
+
+
+def no_down(migration: File) -> Finding:
+    """What is found of a migration that has none."""
+    detail = f"there is no {down_path(migration.path)}"
+    allowed = allowances(migration).get("no-down", "")
+    return Finding(migration.path, 1, "no-down", detail=detail, allowed=allowed)
 
 
 def missing(folder: Folder) -> tuple[Migration, ...]:
@@ -58,7 +68,7 @@ def down_of(migration: Migration) -> Down | None:
     """The down of a migration with its class; None where it has none."""
     if migration.down is None:
         return None
-    path = down_path(migration)
+    path = down_path(migration.path)
     effects = Effects(path=migration.path)
     for part in _parts(migration.sql, effects):
         ups.read(spoken(part.statement), effects)

@@ -60,7 +60,7 @@ def jobs_for(
     for one, number in found:
         down = down_of(one)
         if down is None:
-            faults.append(Fault(one.path, "", f"it has no down: {down_path(one)} is missing"))
+            faults.append(Fault(one.path, "", f"it has no down: {down_path(one.path)} is missing"))
         elif down.klass is not Class.A:
             faults += [Fault(down.path, f"class {down.klass}", str(why)) for why in down.reasons]
         else:

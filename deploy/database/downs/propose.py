@@ -52,7 +52,7 @@ class Proposal:
 
 def propose(migration: Migration, answer: Answer | None) -> Proposal:
     """Return what can be proposed for a migration; `answer` is None where it has no snapshot."""
-    path = down_path(migration)
+    path = down_path(migration.path)
     try:
         done = deeds(migration.sql)
         if answer is None:
@@ -77,7 +77,7 @@ def _by_hand(migration: Migration, done: Sequence[Deed]) -> Proposal:
     if not done:
         return _whole(migration, (), (), ())
     why = "it has no snapshot, from which drizzle-kit would know what it changes"
-    return Proposal(migration, down_path(migration), None, missing=(Missing(0, why),))
+    return Proposal(migration, down_path(migration.path), None, missing=(Missing(0, why),))
 
 
 def _whole(
@@ -85,7 +85,11 @@ def _whole(
 ) -> Proposal:
     text = _text(migration, down, kept)
     return Proposal(
-        migration, down_path(migration), down_of(replace(migration, down=text)), corrected, kept
+        migration,
+        down_path(migration.path),
+        down_of(replace(migration, down=text)),
+        corrected,
+        kept,
     )
 
 

@@ -82,7 +82,7 @@ def judge(
 
 
 def _ways_back(outlook: Outlook, rehearsed: Rehearsed) -> Iterator[Finding]:
-    paths = {one.path: down_path(one) for one in outlook.pending}
+    paths = {one.path: down_path(one.path) for one in outlook.pending}
     for trial in rehearsed.trials:
         why = _wrong(trial.back) if trial.back else ""
         if why:
