@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from deploy import history
 from deploy.checks import LEAST_FREE_KB
 from deploy.database.access import access_of
-from deploy.database.contract.snapshot import newest, read_snapshot
+from deploy.database.contract.snapshot import snapshot_of
 from deploy.database.downs.run import would_run
 from deploy.database.image import Pull, migrations_in
 from deploy.database.migrations.folder import Format, read_folder
@@ -116,8 +116,7 @@ def running_snapshot(situation: Situation) -> Snapshot | None:
         return None
     ((release, _),) = running.most_common(1)
     folder = folder_of(situation, known[release].images)
-    raw = newest(folder) if folder else None
-    return read_snapshot(raw) if raw else None
+    return snapshot_of(folder) if folder else None
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """Drizzle's snapshot: the schema that an image's code was written for. Pure.
 
 drizzle-kit 0.x keeps `meta/NNNN_snapshot.json` (versions 5 to 7: objects by name), drizzle-kit 1
-`TIMESTAMP_name/snapshot.json` (version 8 and later: a list `ddl` of entities). Only what its
-queries need is read: tables with their columns, enums, views, and what ON CONFLICT can name.
+`TIMESTAMP_name/snapshot.json` (version 8 and later: a list `ddl` of entities, or the `deltas` to
+them). Only what its queries need is read: tables with their columns, enums, views, and what ON
+CONFLICT can name.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from deploy.database.contract.deltas import reconstruct
 from deploy.database.migrations.folder import Format
 from deploy.errors import Refused
 
@@ -69,6 +71,25 @@ class Snapshot:
 
     tables: tuple[Table, ...]
     enums: tuple[Enum, ...]
+
+
+def snapshot_of(folder: Folder) -> Snapshot | None:
+    """Return what the code of a folder's image asks of its database; None where nothing says so.
+
+    Raises:
+        Refused: its snapshots are none that this Headway reads.
+    """
+    raw = newest(folder)
+    if raw is None:
+        return None
+    told = _told(raw)
+    if told.get("type") != "diff":
+        return read_snapshot(raw)
+    every = [_told(one.snapshot) for one in folder.migrations if one.snapshot is not None]
+    try:
+        return _entities(reconstruct(every, told["id"]))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _unreadable(error) from None
 
 
 def newest(folder: Folder) -> bytes | None:
