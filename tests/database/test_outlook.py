@@ -26,8 +26,9 @@ pytestmark = pytest.mark.fleet
 USERS = "create table users (id serial primary key, name text, mail text);"
 
 
-def folder(**files: str) -> Folder:
-    return read_folder(v0(**files))
+def folder(*, downs: bool = True, **files: str) -> Folder:
+    ways_back = {f"{name}.down.sql": b"select 1;" for name in files if downs}
+    return read_folder(v0(**files) | ways_back)
 
 
 @pytest.fixture
@@ -95,6 +96,27 @@ def test_a_lock_is_judged_by_the_size_of_the_table(users: Access) -> None:
     )
     with pytest.raises(Refused, match="index-blocks-writes: users"):
         look(index, users)
+
+
+def test_one_without_a_way_back(users: Access) -> None:
+    """Said where none is required, and else refused, unless somebody has written why."""
+    column = "alter table users add column age integer;"
+    (one,) = look(folder(a=USERS, b=column, downs=False), users).judged
+    assert (one.finding.rule, one.outcome) == ("no-down", Outcome.WARNED)
+    with pytest.raises(Refused, match="no way back") as caught:
+        look(folder(a=USERS, b=column, downs=False), users, downs=True)
+    assert [(fault.where, fault.path) for fault in caught.value.faults] == [("b.sql:1", "no-down")]
+    allowed = f"-- deploy: allow no-down it is filled again\n{column}"
+    (one,) = look(folder(a=USERS, b=allowed, downs=False), users, downs=True).judged
+    assert one.outcome is Outcome.ALLOWED
+    assert look(folder(a=USERS, b=column), users, downs=True).judged == ()
+
+
+def test_what_is_opaque_waits_for_a_rehearsal_on_the_rows(users: Access) -> None:
+    opaque = folder(a=USERS, b="do $$ begin execute 'drop ' || 'table users'; end $$;")
+    found = look(opaque, users, rehearsed=True)
+    assert [one.outcome for one in found.judged] == [Outcome.LATER]
+    assert found.tables["users"] > 0
 
 
 def test_what_does_not_fit_is_refused(users: Access) -> None:
