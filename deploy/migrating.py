@@ -41,10 +41,8 @@ def before_hosts(situation: Situation, order: Order) -> list[Phase]:
         return _push(situation, order, outlook)
     if outlook is None or not outlook.pending:
         return []
-    walk: list[Phase] = []
     made: list[Manifest] = []
-    if situation.environment.backup_required and not outlook.fresh:
-        walk.append([_backup(situation, order, made)])
+    walk = _backup(situation, order, made)
     if outlook.tables and situation.environment.rehearsal_mode != "off":
         walk.append([rehearsal(situation, order, made)])
     if outlook.now:
@@ -113,13 +111,10 @@ def rehearsal(
 
 def _push(situation: Situation, order: Order, outlook: Outlook) -> list[Phase]:
     made: list[Manifest] = []
-    backup: list[Phase] = []
-    if situation.environment.backup_required and not outlook.fresh:
-        backup = [[_backup(situation, order, made)]]
     access, limits = _database(situation)
     command, way_back = _one_off(situation, order, limits), partial(_restore, situation, made)
     step = Push(access, command, f"{order.id}.push", way_back=way_back, fresh=outlook.fresh)
-    return [*backup, [step]]
+    return [*_backup(situation, order, made), [step]]
 
 
 def _take_back(situation: Situation, order: Order) -> list[Phase]:
@@ -128,29 +123,31 @@ def _take_back(situation: Situation, order: Order) -> list[Phase]:
     if what is None or not what.migrations:
         return []
     made: list[Manifest] = []
-    backup: list[Phase] = []
-    if situation.environment.backup_required:
-        backup = [[_backup(situation, order, made)]]
     access, limits = _database(situation)
     way_back = partial(_restore, situation, made)
-    return [*backup, [TakeBack(what.migrations, what.form, access, limits, way_back)]]
+    step = TakeBack(what.migrations, what.form, access, limits, way_back)
+    return [*_backup(situation, order, made), [step]]
 
 
 def _restore(situation: Situation, made: Sequence[Manifest]) -> str:
     return f"inv restore.{situation.environment.name} {made[-1].name}" if made else ""
 
 
-def _backup(situation: Situation, order: Order, made: list[Manifest]) -> BackUp:
+def _backup(situation: Situation, order: Order, made: list[Manifest]) -> list[Phase]:
+    """A backup, where one is asked for and there is anything to back up; `made` has it then."""
     environment = situation.environment
+    if not environment.backup_required or (order.outlook and order.outlook.fresh):
+        return []
     backups = backups_of(environment, situation.hosts)
     release = order.release
-    return BackUp(
+    step = BackUp(
         backups,
         BackupOrder(release.id, release.tag, "deploy", order.by),
         order.protected,
         copies_of(environment, situation.hosts, backups).make,
         made=made,
     )
+    return [[step]]
 
 
 def _migrate(

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from deploy.run import Phase
     from deploy.situation import Situation
 
-_NOTE = 60.0
-"""Seconds for a line in the journal."""
 REVERT_BAKE = 1.0
 """Seconds: a release that served until a moment ago is probed, and not watched for long."""
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
@@ -298,17 +298,25 @@ FromFolder = Annotated[Path, Field(strict=False), _local(lambda context: context
 """A path from the hosts file's folder; `{environment}` stands for the environment's name."""
 
 
-def _seconds(value: object) -> float:
-    try:
-        return durations.seconds(value)
-    except ValueError as error:
-        raise wrong(f"is {shown(value)}, {error}") from None
+Number = TypeVar("Number", int, float)
+
+
+def _by(read: Callable[[object], Number]) -> Callable[[object], Number]:
+    """Return a check that reads what people write, and says what is wrong with it."""
+
+    def check(value: object) -> Number:
+        try:
+            return read(value)
+        except ValueError as error:
+            raise wrong(f"is {shown(value)}, {error}") from None
+
+    return check
 
 
 Duration = Annotated[
     float,
     BeforeValidator(
-        _seconds,
+        _by(durations.seconds),
         json_schema_input_type=Annotated[float, Field(ge=0, le=durations.LONGEST)]
         | Annotated[str, Field(pattern=durations.PATTERN)],
     ),
@@ -316,17 +324,10 @@ Duration = Annotated[
 """Seconds."""
 
 
-def _bytes(value: object) -> int:
-    try:
-        return sizes.bytes_of(value)
-    except ValueError as error:
-        raise wrong(f"is {shown(value)}, {error}") from None
-
-
 Size = Annotated[
     int,
     BeforeValidator(
-        _bytes,
+        _by(sizes.bytes_of),
         json_schema_input_type=Annotated[int, Field(ge=0)]
         | Annotated[str, Field(pattern=sizes.PATTERN)],
     ),

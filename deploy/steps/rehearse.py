@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deploy.database.backup.manifest import head
-from deploy.database.catalogue import catalogue
-from deploy.database.catalogue.shape import differences, shape
+from deploy.database.command.seen import look
 from deploy.database.outlook import refuse
 from deploy.database.rehearsal.bounds import bounds_of
 from deploy.database.rehearsal.course import Pending, rehearse
@@ -150,8 +149,7 @@ class Rehearse:
 
     def _like(self, copy: Server) -> bool:
         """Whether a copy has the schema of the database: a push, or a hand, leaves no row."""
-        real = catalogue.read(self.backups.access)
-        return not differences(shape(real), shape(catalogue.read(copy)))
+        return not look(copy).changed(look(self.backups.access))
 
     def _asked_by_the_running_image(self, say: Say) -> Snapshot | None:
         try:
