@@ -13,6 +13,8 @@ import { SESSION_DAYS, type Store, type User } from "./store.ts";
 export interface AppParts {
   readonly config: Config;
   readonly store: Store;
+  /** Asks the database for nothing; rejects when it does not answer. */
+  readonly ping: () => Promise<void>;
   /** Milliseconds since the server listened. */
   readonly uptime: () => number;
   /** True from the moment when the process was told to stop. */
@@ -42,7 +44,7 @@ function wantsPage(context: Context): boolean {
   return context.req.header("accept")?.includes("text/html") ?? false;
 }
 
-export function createApp({ config, store, uptime, stopping }: AppParts): Hono {
+export function createApp({ config, store, ping, uptime, stopping }: AppParts): Hono {
   const { behaviours, commit, sessionKey, version } = config;
   const app = new Hono();
 
@@ -119,7 +121,7 @@ export function createApp({ config, store, uptime, stopping }: AppParts): Hono {
   });
 
   app.get("/healthz", async (context) => {
-    const database = await answersWithin(PING_TIMEOUT, store.ping);
+    const database = await answersWithin(PING_TIMEOUT, ping);
     const healthy = database && behavesHealthy(config, uptime());
     return context.json(
       {

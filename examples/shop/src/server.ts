@@ -15,7 +15,7 @@ import { storeOn } from "./store.ts";
 const KEEP_ALIVE = 150_000;
 
 const config = configOrExit();
-const { database, close } = openDatabase(config.databaseUrl);
+const { database, ping, close } = openDatabase(config.databaseUrl);
 const sockets = new EchoSockets(config.version);
 let listeningSince = Number.POSITIVE_INFINITY;
 let stopping = false;
@@ -23,6 +23,7 @@ let stopping = false;
 const app = createApp({
   config,
   store: storeOn(database),
+  ping,
   uptime: () => performance.now() - listeningSince,
   stopping: () => stopping,
 });

@@ -23,7 +23,6 @@ export interface Order extends NewOrder {
 
 /** What the web pages ask of the database. Tests put a fake in its place. */
 export interface Store {
-  ping(): Promise<void>;
   userByEmail(email: string): Promise<User | undefined>;
   /** Starts a session and gives the token for the cookie. */
   openSession(user: User): Promise<string>;
@@ -45,9 +44,6 @@ function hashOf(token: string): string {
 export function storeOn(database: Database): Store {
   const user = { id: users.id, email: users.email, passwordHash: users.passwordHash };
   return {
-    async ping() {
-      await database.execute(sql`select 1`);
-    },
     async userByEmail(email) {
       const rows = await database.select(user).from(users).where(eq(users.email, email));
       return rows[0];

@@ -17,7 +17,6 @@ const USER = {
 function fakeStore(placed: NewOrder[] = []): Store {
   const tokens = new Set<string>();
   return {
-    ping: async () => undefined,
     userByEmail: async (email) => (email === USER.email ? USER : undefined),
     openSession: async () => {
       tokens.add("token-1");
@@ -42,6 +41,7 @@ function shop(parts: Partial<AppParts> = {}, environment: Record<string, string>
   const app = createApp({
     config,
     store: fakeStore(),
+    ping: async () => undefined,
     uptime: () => 0,
     stopping: () => false,
     ...parts,
@@ -162,7 +162,7 @@ test("healthz tells status, version, commit and database", async () => {
 });
 
 test("healthz is 503 without the database, and for a version built to be ill", async () => {
-  const down = shop({ store: { ...fakeStore(), ping: () => Promise.reject(new Error("down")) } });
+  const down = shop({ ping: () => Promise.reject(new Error("down")) });
   const answer = await down.app.request("/healthz");
   assert.equal(answer.status, 503);
   assert.equal(((await answer.json()) as { database: string }).database, "no answer");
