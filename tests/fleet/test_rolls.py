@@ -18,7 +18,7 @@ def test_three_rolls_of_an_application_that_dies_at_once_lose_no_request(
     tags = [release(f"abrupt-{number}", "abrupt") for number in (1, 2, 3)]
     shop.on(release("v1"))
     rolls: list[Done] = []
-    with load(rate=420, websockets=20) as traffic:
+    with load(rate=405, websockets=20, get=0.2, post=0.7) as traffic:
         for tag in tags:
             rolls.append(shop.deploy(tag))
             assert rolls[-1].exit_code == 0, rolls[-1].text
