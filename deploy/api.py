@@ -102,13 +102,9 @@ def _after(
         )
     before = _before(plan)
     if failure.reverted and not failure.stuck:
-        return _ended(
-            Outcome.REVERTED,
-            4,
-            began,
-            f"{plan.app} · {name} is {before}; {plan.after} is marked bad",
-            f"inv history.{name}",
-        )
+        end = "is marked bad" if failure.started else "was not started on any"
+        message = f"{plan.app} · {name} is {before}; {plan.after} {end}"
+        return _ended(Outcome.REVERTED, 4, began, message, f"inv history.{name}")
     if failure.stuck:
         hosts = ", ".join(host for host, _ in failure.stuck)
         message = f"{hosts} could not be put back; before, {name} was {before}"

@@ -26,10 +26,14 @@ Phase = Sequence[Step]
 
 @dataclass
 class Failure:
-    """The step that failed, why, and what could not be put back."""
+    """The step that failed, why, and what could not be put back.
+
+    `started` is whether any host had got as far as to start something of the release.
+    """
 
     step: Step
     error: HeadwayError
+    started: bool = True
     stuck: list[tuple[str, HeadwayError]] = field(default_factory=list)
     reverted: bool = True
 
@@ -57,7 +61,8 @@ class Run:
                 step, error = failed
                 if isinstance(error, Refused) and not self._touched_before(step):
                     raise error
-                failure = Failure(step, error, reverted=revert and step.reverts)
+                started = any(one.host and one.touches for one in self.furthest.values())
+                failure = Failure(step, error, started, reverted=revert and step.reverts)
                 if failure.reverted:
                     failure.stuck = self._revert()
                 return failure

@@ -68,6 +68,12 @@ def test_reverted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.message == "shop · production is on v1 on all 2 hosts; v2 is marked bad"
 
 
+def test_what_no_host_has_started_is_not_called_bad(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = ended(monkeypatch, step("pull", "web-1", HeadwayError("no answer"), touches=False))
+    assert (found.outcome, found.exit_code) == (Outcome.REVERTED, 4)
+    assert found.message == "shop · production is on v1 on all 2 hosts; v2 was not started on any"
+
+
 def test_a_contract_that_fails_leaves_the_hosts_on_the_new_version(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

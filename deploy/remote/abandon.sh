@@ -78,7 +78,7 @@ have_in_slot() {
 		[ -n "$ids" ] || start_anew "$@" || return 1
 	fi
 	# shellcheck disable=SC2086
-	wait_ready "$2" $ids || return 1
+	wait_ready known "$2" $ids || return 1
 	# shellcheck disable=SC2086
 	[ "$(in_slot "$2" "$3")" = "$ids" ] || put_in_slot "$2" "$3" $ids
 }

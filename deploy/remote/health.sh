@@ -82,10 +82,12 @@ probe_proxied() {
 	done
 }
 
-# unwell SERVICE ID: sets `reason` when the container has exited, restarts, or is unhealthy. Sets
-# `is_ready` (healthy, or running where there is no health check) and `started_at` in any case: one
-# question to Docker for all of it, since a roll asks it many times on a host that has work to do.
+# unwell SERVICE ID [RESTARTS]: sets `reason` when the container has exited, is unhealthy, or has
+# restarted more than RESTARTS times (0: not at all). Sets `is_ready` (healthy, or running where there
+# is no health check) and `started_at` in any case: one question to Docker for all of it, since a roll
+# asks it many times on a host that has work to do.
 unwell() {
+	forgiven=${3:-0}
 	# shellcheck disable=SC2046 # the fields are words
 	set -- "$1" "$2" $(docker inspect -f '{{.State.Status}} {{.RestartCount}} {{.State.OOMKilled}} '\
 '{{.State.ExitCode}} {{with .State.Health}}{{.Status}}{{else}}unchecked{{end}} {{.State.StartedAt}}' \
@@ -97,7 +99,7 @@ unwell() {
 		reason="$1 ran out of memory and was killed (OOMKilled)"
 	elif [ "$3" != running ]; then
 		reason="$1 ended with exit code $6 (status $3)"
-	elif [ "$4" -gt 0 ]; then
+	elif [ "$4" -gt "$forgiven" ]; then
 		reason="$1 has restarted $4 times"
 	elif [ "$7" = unhealthy ]; then
 		reason="$1 is unhealthy by its own health check"
@@ -115,15 +117,18 @@ own_check() {
 		tail -n 3
 }
 
-# wait_ready SERVICE ID...: until all are ready, or one is unwell, or the time is over.
+# wait_ready new|known SERVICE ID...: until all are ready, or one is unwell, or the time is over. Of
+# known ones that they have restarted before is no sign of anything: Docker counts as long as a
+# container lives, and a database that was killed once last year has been well since.
 wait_ready() {
-	name=$1
-	shift
+	since=$1 name=$2
+	shift 2
 	end=$(($(now) + healthy_deadline))
 	for id in "$@"; do
-		failing=$id
+		failing=$id restarts=0
+		[ "$since" = new ] || restarts=$(docker inspect -f '{{.RestartCount}}' "$id" 2>/dev/null)
 		while :; do
-			unwell "$name" "$id" && return 1
+			unwell "$name" "$id" "$restarts" && return 1
 			[ $is_ready = no ] || break
 			if [ "$(now)" -gt "$end" ]; then
 				reason="$name was not healthy within $((healthy_deadline / 100)) s"
@@ -140,7 +145,7 @@ wait_ready() {
 gate() {
 	service=$1 port=$2 probes=$3
 	shift 3
-	wait_ready "$service" "$@" || return 1
+	wait_ready new "$service" "$@" || return 1
 	for id in "$@"; do
 		failing=$id
 		probe_directly "$id" "$port" "$probes" || return 1

@@ -161,7 +161,7 @@ start_others() {
 	for service in "$@"; do
 		for id in $(containers "$service" | awk '{ print $1 }'); do
 			ended_well "$id" && continue
-			if ! wait_ready "$service" "$id"; then
+			if ! wait_ready known "$service" "$id"; then
 				detail=$(tail_of "$id")
 				return 1
 			fi

@@ -48,7 +48,7 @@ take_over() {
 		return 1
 	fi
 	# shellcheck disable=SC2046 # one word for each id
-	wait_ready "$proxy_service" $(containers "$proxy_service" | awk '{ print $1 }')
+	wait_ready known "$proxy_service" $(containers "$proxy_service" | awk '{ print $1 }')
 }
 
 # waiting_proxy: Headway's own proxy belongs here, and does not run yet.

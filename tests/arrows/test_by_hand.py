@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import os
+import signal
 import textwrap
+import time
 
 import pytest
 
@@ -64,6 +67,27 @@ def test_the_next_roll_converges_whatever_somebody_typed(
         wait_for(project.port, "v3")
 
     at_once(check, some(request, itertools.product(["up", "down"], PHASES)))
+
+
+def test_what_has_restarted_before_is_rolled_and_taken_back(project: Project) -> None:
+    """Docker counts the restarts for as long as a container lives, be it for years."""
+    v1, v2, v3 = (project.release(tag) for tag in ("v1", "v2", "v3"))
+    project.roll(v1)
+    for box in project.boxes(""):
+        os.kill(int(docker("inspect", "-f", "{{.State.Pid}}", box.id)), signal.SIGKILL)
+    restarted = ["inspect", "-f", "{{.RestartCount}} {{.State.Status}}", *project.ids()]
+    end = time.monotonic() + 20
+    while set(docker(*restarted).splitlines()) != {"1 running"}:
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    wait_for(project.port, "v1")
+    project.deliver(v2)
+    project.send("stage", v2)
+    project.compose("stop", "-t", "0", "web")
+    project.send("abandon", v2)
+    wait_for(project.port, "v1")
+    project.roll(v3)
+    project.assert_settled(v3)
 
 
 def test_what_somebody_took_away_is_not_switched_to(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -11,8 +12,11 @@ from pathlib import Path
 import pytest
 
 from deploy.sandbox import fleet as sandbox
+from deploy.sandbox import images, provide
+from deploy.sandbox.home import Home
 from deploy.sandbox.load import Load, running
 from deploy.sandbox.release import release as build
+from tests.fleet.database import DRIZZLE, FILL, sql
 from tests.fleet.project import EDGE, Project, sandbox_settings
 
 Loads = Callable[..., AbstractContextManager[Load]]
@@ -83,3 +87,59 @@ def no_failure(load: Load) -> None:
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
     return tmp_path / "repository"
+
+
+@pytest.fixture(scope="session")
+def image(fleet: None, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """Build a version of the shop with these migrations after its own, push it, return its tag.
+
+    One of the shop's own names is another text for that; one that begins with `late` comes before
+    the shop's newest.
+    """
+    docker = provide.running()
+    assert docker is not None
+    password = Home().secret("REGISTRY_PASSWORD")
+
+    def make(tag: str, **more: str) -> str:
+        folder = tmp_path_factory.mktemp(tag) / "image"
+        shutil.copytree(DRIZZLE, folder / "drizzle")
+        journal = folder / "drizzle" / "meta" / "_journal.json"
+        body = json.loads(journal.read_text())
+        for name, text in more.items():
+            file = folder / "drizzle" / f"{name}.sql"
+            known = file.exists()
+            file.write_text(text)
+            if known or name.endswith(".down"):
+                continue
+            last = body["entries"][-1]
+            when = last["when"] + (-1 if name.startswith("late") else 1000)
+            entry = {**last, "idx": last["idx"] + 1, "when": when, "tag": name}
+            body["entries"].append(entry)
+        journal.write_text(json.dumps(body))
+        lines = ["FROM localhost:5050/shop:v1", "COPY drizzle ./drizzle", f"ENV SHOP_VERSION={tag}"]
+        (folder / "Dockerfile").write_text("\n".join(lines) + "\n")
+        name = f"localhost:5050/shop:{tag}"
+        docker("build", "--quiet", "--tag", name, str(folder))
+        with images.login(docker, password) as pusher:
+            pusher("push", "--quiet", name)
+        return tag
+
+    return make
+
+
+@pytest.fixture
+def shop_with_rows(settings_of_shop: Project, release: Callable[..., str]) -> Iterator[Project]:
+    """The shop on v1, backups required, and a table as large as a small team's.
+
+    All hosts are rolled at once, which is quicker, but where two versions have to meet.
+    """
+    shop = settings_of_shop
+    shop.on(release("v1"))
+    sql(FILL)
+    database = {**shop.body["database"], "backup": {"required": True, "keep": 3}}
+    shop.change(database=database, rollout={"strategy": "blue-green"})
+    yield shop
+    # What the tests have applied goes, so that the shop's own migrations are the newest again.
+    newest = json.loads((DRIZZLE / "meta" / "_journal.json").read_text())["entries"][-1]["when"]
+    sql("alter table orders drop column if exists colour, drop column if exists old")
+    sql(f"delete from drizzle.__drizzle_migrations where created_at > {newest}")  # noqa: S608

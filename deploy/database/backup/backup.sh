@@ -85,6 +85,15 @@ open_folder() {
 	sweep
 }
 
+# own_name: two that were ordered in one second have one name. Under the lock, the later one takes that
+# of a second that nobody has.
+own_name() {
+	while [ -e "$backups/$name.dump" ] || [ -e "$backups/$name.json" ]; do
+		sleep 1
+		name=${name%-*-*}-$(date -u +%Y%m%d-%H%M%S)
+	done
+}
+
 # What a backup that was killed may have left running in the server.
 left_sessions="select pg_terminate_backend(pid) from pg_stat_activity
 where application_name = 'headway backup' and datname = current_database()
@@ -95,6 +104,7 @@ backup() {
 	scratch
 	locate 2>"$errors" || fail "the database cannot be reached" "$(last_lines)"
 	open_folder
+	own_name
 	ask_facts "$left_sessions" || fail "the database could not be asked" "$(last_lines)"
 	dump=$backups/$name.dump.partial
 	began=$(now)
@@ -192,6 +202,7 @@ foreign() {
 	scratch
 	locate 2>"$errors" || fail "the database cannot be reached" "$(last_lines)"
 	open_folder
+	own_name
 	ask_facts || fail "the database could not be asked" "$(last_lines)"
 	point="headway_$name"
 	if ! echo "select pg_create_restore_point('$point') \\g /dev/null" |

@@ -284,7 +284,7 @@ def backups_of(environment: Environment, hosts: Mapping[str, Host]) -> Backups:
 
 
 def _name(found: Shelf) -> str:
-    """DATABASE-DATE-TIME; two in one second do not get the same."""
+    """DATABASE-DATE-TIME; of two that are ordered at once, the host gives the later one another."""
     database = re.sub(r"[^A-Za-z0-9_]", "_", str(found.facts["database"]))[:60]
     when = datetime.now(UTC)
     while True:

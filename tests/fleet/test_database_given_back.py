@@ -1,0 +1,78 @@
+"""A database that goes back: by downs that lose nothing, or from its backup."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.fleet.conftest import Loads, no_failure
+from tests.fleet.database import DOWN, EXPAND, ROWS, schema, sql
+from tests.fleet.project import WEB, Project, container_ids
+
+
+def test_a_rollback_with_the_database_gives_the_schema_back(
+    shop_with_rows: Project, image: Callable[..., str], load: Loads
+) -> None:
+    shop = shop_with_rows
+    before, rows = schema(), sql("select count(*) from drizzle.__drizzle_migrations")
+    done = shop.deploy(image("forth", x1_colour=EXPAND, **DOWN))
+    assert done.exit_code == 0, done.text
+    assert schema() != before
+    with load() as traffic:
+        back = shop.inv("rollback", "--with-database")
+    assert back.exit_code == 0, back.text
+    no_failure(traffic)
+    ended = [line for _, line in back.lines if line.startswith("  ✓")]
+    (taken,) = (at for at, line in enumerate(ended) if "take back" in line)
+    assert "x1_colour" in ended[taken]
+    assert max(at for at, line in enumerate(ended) if " settle " in line) < taken
+    assert set(shop.tags().values()) == {"v1"}
+    assert schema() == before
+    assert sql("select count(*) from drizzle.__drizzle_migrations") == rows
+    assert int(sql("select count(*) from orders")) >= ROWS
+
+
+def test_what_a_down_would_lose_is_not_taken_back(
+    shop_with_rows: Project, image: Callable[..., str]
+) -> None:
+    shop = shop_with_rows
+    done = shop.deploy(image("lossy", x1_colour=EXPAND, **DOWN))
+    assert done.exit_code == 0, done.text
+    sql("update orders set colour = $$red$$ where id = (select min(id) from orders)")
+    before = {host: container_ids(host) for host in WEB}
+    refused = shop.inv("rollback", "--with-database")
+    assert refused.exit_code == 3, refused.text
+    assert "x1_colour.down.sql  class A: " in refused.text
+    assert "inv restore.sandbox BACKUP" in refused.text
+    assert {host: container_ids(host) for host in WEB} == before
+    assert sql("select count(colour) from orders") == "1"
+    # Without the flag the hosts go back, and the schema stays; the database can still follow them.
+    back = shop.inv("rollback")
+    assert back.exit_code == 0, back.text
+    assert sql("select count(colour) from orders") == "1"
+    sql("update orders set colour = null where colour is not null")
+    after = shop.inv("rollback", "--to", "v1", "--with-database")
+    assert after.exit_code == 0, after.text
+    assert sql("select count(*) from pg_attribute where attname = $$colour$$") == "0"
+
+
+def test_the_database_alone_is_migrated_and_given_back(
+    shop_with_rows: Project, image: Callable[..., str], tmp_path: Path
+) -> None:
+    shop = shop_with_rows
+    before = {host: container_ids(host) for host in WEB}
+    done = shop.inv("migrate", "--tag", image("alone", x1=EXPAND))
+    assert done.exit_code == 0, done.text
+    assert {host: container_ids(host) for host in WEB} == before
+    assert sql("select count(colour) from orders") == "0"
+    (backup, *_) = json.loads(shop.inv("backup", "list", "--json").text)
+    restored = shop.inv("restore", backup["name"], "--yes")
+    assert restored.exit_code == 0, restored.text
+    assert sql("select count(*) from pg_attribute where attname = $$colour$$") == "0"
+    assert int(sql("select count(*) from orders")) >= ROWS
+    home = subprocess.run(
+        ["curl", "-fsS", "http://127.0.0.1:8080/"], capture_output=True, text=True, check=False
+    )
+    assert home.returncode == 0, home.stderr
