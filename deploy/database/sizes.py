@@ -5,8 +5,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from deploy.database.migrations.blockers import EXCLUSIVE, blockers
+from deploy.errors import CommandFailed, Refused
+
 if TYPE_CHECKING:
     from deploy.database.server import Server
+
+_PATIENCE = 5
+"""Seconds to wait for a table that somebody has for itself: a migration that is to be lived with
+holds none for longer."""
 
 _ASK = r"""
 with tables as (
@@ -35,7 +42,20 @@ def sizes(server: Server) -> dict[str, int]:
     Names are as a finding has them: `schema.name`, or the name alone in the schema public.
 
     Raises:
+        Refused: somebody has a table for itself, as a long migration by hand does.
         HostError: the database cannot be asked.
     """
-    text = server.psql(_ASK, timeout=60, doing="the sizes of the tables could not be asked")
+    doing = "the sizes of the tables could not be asked"
+    try:
+        text = server.psql(f"set lock_timeout = '{_PATIENCE}s';{_ASK}", timeout=60, doing=doing)
+    except CommandFailed as error:
+        if "lock timeout" not in error.stderr:
+            raise
+        holding = blockers(server.psql(EXCLUSIVE, timeout=60, doing=doing).splitlines())
+        who = "; ".join(map(str, holding)) or "a session that has ended meanwhile"
+        raise Refused(
+            f"{error.host}: a table is locked, so that nobody can read it, by {who}",
+            state="Nothing has been changed.",
+            mend="Wait until that has ended, or end it: select pg_terminate_backend(PID)",
+        ) from None
     return {str(name): int(count) for name, count in json.loads(text).items()}

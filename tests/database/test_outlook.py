@@ -16,6 +16,7 @@ from deploy.errors import Refused
 
 from .conftest import asked
 from .migrations import v0
+from .test_apply_failures import holding
 
 if TYPE_CHECKING:
     from deploy.database.access import Access
@@ -156,3 +157,10 @@ def test_sizes_are_of_tables_and_of_their_indexes(users: Access) -> None:
     assert found["users_pkey"] == found["users"] > 0
     assert found["s.t_pkey"] == found["s.t"]
     asked(users, "drop schema s cascade")
+
+
+def test_a_table_that_somebody_has_for_itself_is_not_waited_for(users: Access) -> None:
+    with holding(users, "lock table users"), pytest.raises(Refused) as caught:
+        sizes(users)
+    assert "a table is locked, so that nobody can read it, by pid" in caught.value.message
+    assert "nightly" in caught.value.message

@@ -64,6 +64,13 @@ limit 1), '')"""  # noqa: S608 - numbers
 """Who holds the advisory lock, as JSON; empty if nobody does."""
 
 
+EXCLUSIVE = f"""select {_SESSION} from pg_stat_activity a
+where a.datname = current_database() and a.pid <> pg_backend_pid() and exists (
+  select from pg_locks l where l.pid = a.pid and l.locktype = 'relation' and l.granted
+    and l.mode = 'AccessExclusiveLock' and l.database = a.datid)"""  # noqa: S608 - constants
+"""Who has a table for itself, so that nobody else can even read it; one JSON object a line."""
+
+
 def watch(token: int, *, interval: float, times: int) -> str:
     """Return a text for psql that prints who blocks the session with this token, until it is gone.
 
