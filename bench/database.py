@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -94,7 +95,7 @@ def _placed(document: Path, block: str) -> str:
 def measure(
     docker: Docker, image: str, rounds: int, megabytes: int, small: int, say: Say
 ) -> Figures:
-    """Make the databases, do `rounds` rounds on the large one and a half one on the small one.
+    """Make the databases, and do `rounds` rounds on the large one; the small one is only looked at.
 
     Raises:
         UsageError: the image is not here.
@@ -111,15 +112,17 @@ def measure(
         say(f"a database of about {megabytes} MB")
         found = []
         with postgres.filled(docker, image, megabytes, shared) as container:
+            load = [os.getloadavg()[0]]
             for number in range(1, rounds + 1):
                 found.append(_round(docker, container, image, work, first=bool(number % 2)))
                 one = found[-1]
+                load.append(os.getloadavg()[0])
                 say(
                     f"round {number} of {rounds}: Headway {one.own.whole:.2f} s, bare "
                     f"{sum(one.bare.values()):.2f} s, ratio {one.ratio:.2f}; "
                     f"peak {one.own.peak / 1e6:.0f} MB"
                 )
-    return Figures(found, beside)
+    return Figures(found, beside, load)
 
 
 def _round(docker: Docker, container: str, image: str, work: Path, *, first: bool) -> Round:

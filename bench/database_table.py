@@ -52,10 +52,14 @@ class Round:
 
 @dataclass(frozen=True)
 class Figures:
-    """The rounds, and one backup and rehearsal of a `small` database, for the memory alone."""
+    """The rounds, and one backup and rehearsal of a `small` database, for the memory alone.
+
+    `load` has the machine's load average of a minute before each round, and after the last.
+    """
 
     rounds: Sequence[Round]
     small: Own
+    load: Sequence[float]
 
     @property
     def ratio(self) -> float:
@@ -109,12 +113,16 @@ def rendered(figures: Figures, setting: Sequence[str]) -> str:
         )
         for number, one in enumerate(rounds, start=1)
     ]
+    load = (
+        "Load of the machine around the rounds, this one's own work among it: "
+        f"{min(figures.load):.1f} to {max(figures.load):.1f}."
+    )
     blocks = [
         f"Medians of {len(rounds)} rounds; the peaks are the worst of them.",
         markdown(summary),
         markdown(parts),
         markdown(each),
-        "\n".join(f"- {line}" for line in setting),
+        "\n".join(f"- {line}" for line in (*setting, load)),
     ]
     return "\n\n".join(blocks)
 
