@@ -139,11 +139,11 @@ def test_servers_of_other_settings_are_not_compared(monkeypatch: pytest.MonkeyPa
 
 @pytest.fixture
 def nothing_stays() -> Iterator[None]:
-    """No container of the bench, and no rehearsal's, is left."""
+    """No container of the bench is left."""
 
     def there() -> set[str]:
         names = docker("ps", "-a", "--format", "{{.Names}}").split()
-        return {one for one in names if one.startswith(("headway-bench-", "headway-rehearsal-"))}
+        return {one for one in names if one.startswith("headway-bench-")}
 
     before = there()
     yield
@@ -172,12 +172,14 @@ def test_it_measures() -> None:
 @pytest.mark.usefixtures("nothing_stays")
 def test_a_missing_row_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     image, engine = have(postgres.IMAGE), Docker()
-    monkeypatch.setattr(bare, "by_hand", lambda: b"delete from products where id = 1;")
+    monkeypatch.setattr(bare, "by_hand", lambda: b"delete from order_lines where order_id = 1;")
+    shared = tmp_path / "shared"
+    shared.mkdir(mode=0o755)
     with (
-        postgres.filled(engine, image, 1, tmp_path) as container,
+        postgres.filled(engine, image, 1, shared) as container,
         pytest.raises(NeedsPerson, match="every row"),
     ):
-        bare.run(engine, container, image, tmp_path)
+        bare.run(engine, container, image, shared)
 
 
 @pytest.mark.fleet
