@@ -107,7 +107,7 @@ def measure(
         shared.mkdir(mode=0o755)
         say(f"a database of about {small} MB")
         with postgres.filled(docker, image, small, shared) as container:
-            beside, _ = headway(container, work)
+            beside, _ = headway(docker, container, work)
             say(f"peak {beside.peak / 1e6:.0f} MB")
         say(f"a database of about {megabytes} MB")
         found = []
@@ -119,7 +119,7 @@ def measure(
                 load.append(os.getloadavg()[0])
                 say(
                     f"round {number} of {rounds}: Headway {one.own.whole:.2f} s, bare "
-                    f"{sum(one.bare.values()):.2f} s, ratio {one.ratio:.2f}; "
+                    f"{one.bare.whole:.2f} s, ratio {one.ratio:.2f}; "
                     f"peak {one.own.peak / 1e6:.0f} MB"
                 )
     return Figures(found, beside, load)
@@ -128,20 +128,20 @@ def measure(
 def _round(docker: Docker, container: str, image: str, work: Path, *, first: bool) -> Round:
     # Whoever is second finds warmer caches: that changes from round to round.
     if first:
-        own, like = headway(container, work)
+        own, like = headway(docker, container, work)
     time.sleep(CALM)
-    seconds, settings = bare.run(docker, container, image, work / "shared")
+    by_hand, settings = bare.run(docker, container, image, work / "shared")
     if not first:
-        own, like = headway(container, work)
+        own, like = headway(docker, container, work)
     if settings != like:
         raise NeedsPerson(
             "the two servers that were restored into have not the same settings",
             state=f"Headway's: {like}\nthe bare commands': {settings}",
         )
-    return Round(own, seconds)
+    return Round(own, by_hand)
 
 
-def headway(container: str, work: Path) -> tuple[Own, Mapping[str, str]]:
+def headway(docker: Docker, container: str, work: Path) -> tuple[Own, Mapping[str, str]]:
     """One backup and one rehearsal by Headway; and the settings of its throw-away server.
 
     Raises:
@@ -150,6 +150,7 @@ def headway(container: str, work: Path) -> tuple[Own, Mapping[str, str]]:
     home = work / "home"
     home.mkdir()
     time.sleep(CALM)
+    before = postgres.cpu(docker, container)
     began = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-m", "bench.rehearsing", container, str(home)],
@@ -164,7 +165,8 @@ def headway(container: str, work: Path) -> tuple[Own, Mapping[str, str]]:
     found: dict[str, Any] = json.loads(done.stdout)
     whole = found["ended"] - began
     database, dump = found["bytes"]
-    own = Own(found["seconds"], whole, found["peak"], database, dump)
+    cpu = postgres.cpu(docker, container) - before + found["cpu"]
+    own = Own(found["seconds"], whole, cpu, found["peak"], database, dump)
     rest = {"start and end": whole - sum(own.seconds.values())}
     return replace(own, seconds={**own.seconds, **rest}), found["settings"]
 

@@ -28,32 +28,49 @@ AROUND = {
 
 @dataclass(frozen=True)
 class Own:
-    """What Headway took, in seconds by part and in all; its peak, database and dump in bytes."""
+    """What Headway took, in seconds by part, in all and of CPU; its peak and the sizes in bytes.
+
+    CPU is that of both servers' containers, of the process, and of what it started and waited for.
+    """
 
     seconds: Mapping[str, float]
     whole: float
+    cpu: float
     peak: int
     database: int
     dump: int
 
 
 @dataclass(frozen=True)
+class Bare:
+    """What the bare commands took, in seconds by command, and of CPU, counted in the same way."""
+
+    seconds: Mapping[str, float]
+    cpu: float
+
+    @property
+    def whole(self) -> float:
+        """Their sum."""
+        return sum(self.seconds.values())
+
+
+@dataclass(frozen=True)
 class Round:
-    """Both, one after the other; `bare` is seconds by command."""
+    """Both, one after the other."""
 
     own: Own
-    bare: Mapping[str, float]
+    bare: Bare
 
     @property
     def ratio(self) -> float:
         """Headway's wall time over the sum of the bare commands."""
-        return self.own.whole / sum(self.bare.values())
+        return self.own.whole / self.bare.whole
 
     @property
     def ratio_without_migrations(self) -> float:
         """The same without the rehearsal's course, and without psql on the other side."""
         own = self.own.whole - self.own.seconds["migrations"]
-        return own / (sum(self.bare.values()) - self.bare["migrations"])
+        return own / (self.bare.whole - self.bare.seconds["migrations"])
 
 
 @dataclass(frozen=True)
@@ -98,6 +115,14 @@ def rendered(figures: Figures, setting: Sequence[str]) -> str:
             "",
         ),
         (
+            "CPU time of servers and commands, Headway over the bare commands",
+            f"{median(one.own.cpu / one.bare.cpu for one in rounds):.2f}× "
+            f"({median(one.cpu for one in own):.1f} s / "
+            f"{median(one.bare.cpu for one in rounds):.1f} s)",
+            "",
+            "",
+        ),
+        (
             f"peak memory of our process, {_mb(own[0].database)} / {_mb(figures.small.database)} "
             "of database",
             f"{_mb(large)} / {_mb(figures.small.peak)}",
@@ -114,13 +139,13 @@ def rendered(figures: Figures, setting: Sequence[str]) -> str:
     parts = [("seconds", "Headway", "bare")]
     for part, name in (COMMANDS | AROUND).items():
         ours = median(one.seconds[part] for one in own)
-        bare = f"{median(one.bare[part] for one in rounds):.2f}" if part in COMMANDS else ""
+        bare = f"{median(one.bare.seconds[part] for one in rounds):.2f}" if part in COMMANDS else ""
         parts.append((name, f"{ours:.2f}", bare))
     each = [("round", "Headway", "bare", "ratio")] + [
         (
             str(number),
             f"{one.own.whole:.2f} s",
-            f"{sum(one.bare.values()):.2f} s",
+            f"{one.bare.whole:.2f} s",
             f"{one.ratio:.2f}×",
         )
         for number, one in enumerate(rounds, start=1)

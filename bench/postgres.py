@@ -44,6 +44,8 @@ select json_object_agg(name, setting order by name) from pg_settings
    and name not in ('shared_preload_libraries') and name !~ '(_directory|_file)$'
 """
 """What a server was told, beside where its files are."""
+CPU = "cat /sys/fs/cgroup/cpu.stat /sys/fs/cgroup/cpuacct/cpuacct.usage 2>/dev/null || :"
+"""Version 2 of cgroups says `usage_usec N` first, version 1 nanoseconds."""
 
 
 def available(docker: Docker, image: str) -> None:
@@ -96,6 +98,19 @@ def asked(docker: Docker, container: str, database: str, sql: str) -> str:
     """What `psql` answers, run in a container as its superuser."""
     psql = ["psql", "-U", USER, "-d", database, "-XqAt", "-v", "ON_ERROR_STOP=1", "-c", sql]
     return docker("exec", container, *psql)
+
+
+def cpu(docker: Docker, container: str) -> float:
+    """Seconds of CPU that all processes of a container have used, those that ended among them."""
+    said = docker("exec", container, "sh", "-c", CPU)
+    return cpu_of(said)
+
+
+def cpu_of(said: str) -> float:
+    """What `CPU` printed, in seconds."""
+    first = said.splitlines()[0]
+    name, _, number = first.rpartition(" ")
+    return int(number) / (1e6 if name else 1e9)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ what it took as JSON.
 from __future__ import annotations
 
 import json
+import resource
 import sys
 import time
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 import deploy.api
 import deploy.remote.ssh  # noqa: F401 - for its memory, as is the one above
 from bench import pending
-from bench.postgres import SETTINGS
+from bench.postgres import CPU, SETTINGS, cpu_of
 from deploy.database.access import in_container
 from deploy.database.backup.backups import Backups, Order
 from deploy.database.backup.copies import Copies
@@ -37,8 +38,9 @@ def main(container: str, home: str) -> dict[str, Any]:
     """Back up and rehearse; then copy the dump here, and so through this process.
 
     Returns:
-        `seconds` by part; `ended`, before the copy, on the clock of `time.monotonic`; `bytes` of
-        the database and of the dump; `settings` of the throw-away server; and `peak`, the most
+        `seconds` by part; `ended`, before the copy, on the clock of `time.monotonic`; `cpu`, the
+        seconds of this process, of its commands and of the throw-away server until then; `bytes`
+        of the database and of the dump; `settings` of the throw-away server; and `peak`, the most
         memory that this process has had, in bytes.
     """
     backups = Backups(in_container(LocalHost("db-1"), container), home)
@@ -57,6 +59,10 @@ def main(container: str, home: str) -> dict[str, Any]:
             real=real,
         )
         clock.append(time.monotonic())
+        # Asked of the server, and not part of what a deploy does: it is taken from the time.
+        used = sum(_cpu(one) for one in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        inside = ["docker", "exec", server.container, "sh", "-c", CPU]
+        used += cpu_of(backups.access.host.exec(inside, timeout=60).text)
         settings = json.loads(server.superuser.psql(SETTINGS, timeout=60, doing="not asked"))
         began_closing = time.monotonic()
     ended = time.monotonic() - (began_closing - clock[-1])
@@ -78,10 +84,16 @@ def main(container: str, home: str) -> dict[str, Any]:
             "migrations": clock[3] - clock[2],
         },
         "ended": ended,
+        "cpu": used,
         "bytes": [int(made.facts["database_bytes"]), made.bytes],
         "settings": settings,
         "peak": peak(),
     }
+
+
+def _cpu(who: int) -> float:
+    found = resource.getrusage(who)
+    return found.ru_utime + found.ru_stime
 
 
 def peak() -> int:

@@ -15,18 +15,18 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # bench/ is part of the repository and not of what is installed
 
 from bench import bare, database, database_table, pending, postgres, table  # noqa: E402
-from bench.database_table import AROUND, COMMANDS, Figures, Own, Round  # noqa: E402
+from bench.database_table import AROUND, COMMANDS, Bare, Figures, Own, Round  # noqa: E402
 from deploy.errors import NeedsPerson, UsageError  # noqa: E402
 from deploy.sandbox.docker import Docker  # noqa: E402
 
 
 def own(seconds: float, peak: int = 80_000_000) -> Own:
     parts = dict.fromkeys([*COMMANDS, *AROUND], seconds / 7)
-    return Own(parts, seconds, peak, 1_010_000_000, 240_000_000)
+    return Own(parts, seconds, seconds / 2, peak, 1_010_000_000, 240_000_000)
 
 
-def bare_of(seconds: float) -> dict[str, float]:
-    return dict.fromkeys(COMMANDS, seconds / 4)
+def bare_of(seconds: float) -> Bare:
+    return Bare(dict.fromkeys(COMMANDS, seconds / 4), seconds / 4)
 
 
 def some(*rounds: Round, small: int = 79_000_000) -> Figures:
@@ -35,7 +35,7 @@ def some(*rounds: Round, small: int = 79_000_000) -> Figures:
         Round(own(72), bare_of(60)),
         Round(own(31.5, 81_000_000), bare_of(30)),
     )
-    return Figures(rounds, Own({}, 9, small, 108_000_000, 22_000_000), (1.25, 3.5))
+    return Figures(rounds, Own({}, 9, 2, small, 108_000_000, 22_000_000), (1.25, 3.5))
 
 
 def cells(block: str, start: str) -> list[str]:
@@ -51,6 +51,7 @@ def test_the_table_stands_beside_the_budgets() -> None:
     assert block.startswith("Medians of 3 rounds")
     # The median of the ratios; that of the medians would be the same here, and of the means 1.14.
     assert cells(block, "wall time of a backup")[1:] == ["1.10× (1.05 to 1.20)", "≤ 1.15×", "yes"]
+    assert cells(block, "CPU time")[1] == "2.20× (16.5 s / 7.5 s)"
     # Of each round 6/7 of the one over 3/4 of the other.
     assert cells(block, "the same without the migrations")[1] == "1.26×"
     assert cells(block, "peak memory") == [
@@ -101,6 +102,11 @@ def test_by_hand_the_files_go_up_back_and_up_again() -> None:
     assert text.index('DROP COLUMN "loyalty"') < second < text.rindex("CREATE INDEX")
 
 
+@pytest.mark.parametrize("said", ["usage_usec 2500000\nuser_usec 1\n", "2500000000\n"])
+def test_the_cpu_of_a_container_in_both_versions_of_cgroups(said: str) -> None:
+    assert postgres.cpu_of(said) == 2.5
+
+
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What would be done, in its order; nothing is."""
@@ -110,7 +116,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         order.append("headway")
         return own(1), {"fsync": "off"}
 
-    def by_hand(*_: object) -> tuple[dict[str, float], Mapping[str, str]]:
+    def by_hand(*_: object) -> tuple[Bare, Mapping[str, str]]:
         order.append("bare")
         return bare_of(1), {"fsync": "off"}
 
@@ -160,8 +166,9 @@ def test_it_measures() -> None:
     found = database.measure(Docker(), image, rounds=1, megabytes=4, small=1, say=said.append)
     (one,) = found.rounds
     assert set(one.own.seconds) == {*COMMANDS, *AROUND}
-    assert set(one.bare) == set(COMMANDS)
-    assert min(one.bare.values()) > 0
+    assert set(one.bare.seconds) == set(COMMANDS)
+    assert min(one.bare.seconds.values()) > 0
+    assert 0 < one.bare.cpu < one.own.cpu < 2 * one.own.whole + 5
     assert min(one.own.seconds.values()) >= 0
     assert sum(one.own.seconds.values()) == pytest.approx(one.own.whole)
     assert found.small.database < one.own.database < 30_000_000
