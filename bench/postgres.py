@@ -24,7 +24,7 @@ SHARED = "/bench"
 """Where a server of the bare commands has the folder with their dump."""
 PROGRAMS = 3600.0
 """Seconds for a program that runs in a container."""
-_START = 60.0
+_START = 180.0
 _FILL = Path(__file__).resolve().with_name("database.sql")
 
 # As deploy/database/rehearsal/entry.sh starts the throw-away server, without its guard; the bench
