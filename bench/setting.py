@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 def lines(docker: Docker) -> list[str]:
     """Machine, system and versions, for people, one thought to a line."""
-    os_name = platform.freedesktop_os_release().get("PRETTY_NAME", platform.system())
     inside = ["exec", "headway-web-1", "docker"]
     host_engine = docker(*inside, "version", "--format", "{{.Server.Version}}")
     host_compose = docker(*inside, "compose", "version", "--short")
@@ -28,6 +27,17 @@ def lines(docker: Docker) -> list[str]:
     libraries = ", ".join(
         f"{name} {importlib.metadata.version(name)}" for name in ("fabric", "paramiko", "invoke")
     )
+    return [
+        *machine(docker),
+        f"Hosts: Docker Engine {host_engine}, Compose {host_compose}, Caddy {caddy}.",
+        f"Deploying: Python {platform.python_version()}, {libraries}; "
+        f"{ssh.split(',')[0].strip()} for the floor.",
+    ]
+
+
+def machine(docker: Docker) -> list[str]:
+    """When, at which commit and on which machine, one thought to a line."""
+    os_name = platform.freedesktop_os_release().get("PRETTY_NAME", platform.system())
     commit = git.commit(ROOT)
     return [
         f"Measured on {datetime.datetime.now(datetime.UTC):%d %B %Y}"
@@ -35,9 +45,6 @@ def lines(docker: Docker) -> list[str]:
         f"One machine for everything: {os.cpu_count()} cores ({_processor()}), "
         f"{_memory_gb():.0f} GB, {os_name}, Docker Engine "
         f"{docker('version', '--format', '{{.Server.Version}}')}.",
-        f"Hosts: Docker Engine {host_engine}, Compose {host_compose}, Caddy {caddy}.",
-        f"Deploying: Python {platform.python_version()}, {libraries}; "
-        f"{ssh.split(',')[0].strip()} for the floor.",
     ]
 
 

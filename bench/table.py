@@ -24,14 +24,13 @@ def rendered(figures: Figures, setting: Sequence[str]) -> str:
     floor = [one.floor for one in figures.rounds]
     peak = max(roll.usage.peak for roll in headway)
     busiest = max(execs(headway).values())
-    spread = _spread([one.ratio for one in figures.rounds])
     summary = [
         ("what", "measured", "budget", "held"),
         (
             "wall time of a roll, Headway over the floor",
-            f"{figures.ratio:.2f}× ({spread})",
+            f"{figures.ratio:.2f}× ({spread([one.ratio for one in figures.rounds])})",
             f"≤ {MAX_RATIO}×",
-            _held(figures.ratio <= MAX_RATIO),
+            held(figures.ratio <= MAX_RATIO),
         ),
         ("wall time, Headway / floor", f"{_wall(headway)} / {_wall(floor)}", "", ""),
         (
@@ -44,13 +43,13 @@ def rendered(figures: Figures, setting: Sequence[str]) -> str:
             "SSH execs per host and deploy, on the busiest host, Headway / floor",
             f"{busiest} / {max(execs(floor).values())}",
             f"≤ {MAX_EXECS}",
-            _held(busiest <= MAX_EXECS),
+            held(busiest <= MAX_EXECS),
         ),
         (
             "peak memory of the deploying process",
             f"{peak / 1e6:.0f} MB",
             f"≤ {MAX_PEAK / 1e6:.0f} MB",
-            _held(peak <= MAX_PEAK),
+            held(peak <= MAX_PEAK),
         ),
         (
             "CPU time of the deploying process",
@@ -62,7 +61,7 @@ def rendered(figures: Figures, setting: Sequence[str]) -> str:
             "`inv --list`, over an empty `tasks.py`",
             _pair(figures.listing),
             f"≤ {MAX_LISTING}×",
-            _held(figures.listing.ratio <= MAX_LISTING),
+            held(figures.listing.ratio <= MAX_LISTING),
         ),
         (
             f"facts from {figures.hosts} hosts, over one host's connect",
@@ -74,7 +73,7 @@ def rendered(figures: Figures, setting: Sequence[str]) -> str:
             f"the same for each host and core ({figures.hosts} hosts, {figures.cores} cores)",
             f"{figures.facts_ratio:.2f}×",
             f"≤ {MAX_FACTS:g}× (40 hosts)",
-            _held(figures.facts_ratio <= MAX_FACTS),
+            held(figures.facts_ratio <= MAX_FACTS),
         ),
     ]
     rounds = [("round", "Headway", "floor", "ratio")] + [
@@ -109,28 +108,30 @@ def markdown(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
-def placed(document: str, block: str) -> str:
-    """The document with `block` between its two markers, whatever stood there.
+def placed(document: str, block: str, begin: str = BEGIN, end: str = END) -> str:
+    """The document with `block` between two markers, whatever stood there.
 
     Raises:
         ValueError: it has not each marker once, in their order.
     """
-    before, begin, rest = document.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end) or BEGIN in after or END in before + after:
-        raise ValueError(f"the document must have {BEGIN} and then {END}, once each")
-    return f"{before}{BEGIN}\n\n{block}\n\n{END}{after}"
+    before, found, rest = document.partition(begin)
+    _, ended, after = rest.partition(end)
+    if not (found and ended) or begin in after or end in before + after:
+        raise ValueError(f"the document must have {begin} and then {end}, once each")
+    return f"{before}{begin}\n\n{block}\n\n{end}{after}"
 
 
-def _held(held: bool) -> str:
-    return "yes" if held else "**no**"
+def held(true: bool) -> str:
+    """Whether a budget is held, for the table."""
+    return "yes" if true else "**no**"
 
 
 def _wall(rolls: Sequence[Roll]) -> str:
     return f"{median(roll.usage.seconds for roll in rolls):.1f} s"
 
 
-def _spread(ratios: Sequence[float]) -> str:
+def spread(ratios: Sequence[float]) -> str:
+    """The least and the most."""
     return f"{min(ratios):.2f} to {max(ratios):.2f}"
 
 

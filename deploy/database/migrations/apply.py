@@ -10,6 +10,7 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -60,7 +61,8 @@ class Applier:
     """Applies migrations to one database.
 
     `sleep` waits seconds, `chance` takes two bounds and returns what lies between them, `say` is
-    told what is worth telling: all for tests and views. `observer` looks on.
+    told what is worth telling: all for tests and views. `observer` looks on. Where nobody else is
+    on the server (`alone`), nobody is looked for who may hold a lock.
     """
 
     server: Server
@@ -70,6 +72,7 @@ class Applier:
     chance: Callable[[float, float], float] = random.uniform
     say: Callable[[str], None] = lambda _text: None
     observer: Observer | None = None
+    alone: bool = False
 
     def apply(
         self, todo: Sequence[Migration], *, form: Format, names: Mapping[int, str] | None = None
@@ -139,7 +142,7 @@ class _Run:
         watcher = Watcher(self.applier.server, token, limits.lock_timeout)
         error: HostError | None = None
         try:
-            with watcher:
+            with nullcontext() if self.applier.alone else watcher:
                 printed = self.applier.server.psql(
                     text, timeout=timeout, doing="the migrations could not be applied"
                 )

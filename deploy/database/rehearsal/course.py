@@ -157,7 +157,9 @@ class _Course:
     def _apply(self, one: Migration) -> Measured | Failure:
         measurements = Measurements()
         pending = self.pending
-        applier = Applier(self.copy, pending.limits, pending.table, observer=measurements)
+        applier = Applier(
+            self.copy, pending.limits, pending.table, observer=measurements, alone=True
+        )
         own = str(catalogue.subject(pending.table.schema, pending.table.name))
         try:
             transactional = way(one).transactional

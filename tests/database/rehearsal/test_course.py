@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from deploy.database.lint.rules import Finding
     from deploy.database.migrations.folder import Migration
     from deploy.database.rehearsal.rehearsed import Rehearsed
+    from deploy.database.server import Server
+    from deploy.remote.host import Host
 
 pytestmark = pytest.mark.fleet
 
@@ -102,6 +104,31 @@ def test_harmless_files(postgres: Access) -> None:
     assert recorded(postgres).rows == rows(*what.migrations)
     assert json.loads(json.dumps(found.body()))["trials"][1]["file"] == "0001_m.sql"
     assert found.lines()[0].startswith("0000_m.sql: 0.")
+
+
+@dataclass(frozen=True)
+class Listening:
+    """A server that remembers what it was asked."""
+
+    real: Server
+    asked: list[str] = field(default_factory=list)
+
+    @property
+    def host(self) -> Host:
+        return self.real.host
+
+    def psql(self, sql: str, *, timeout: float, doing: str) -> str:
+        self.asked.append(sql)
+        return self.real.psql(sql, timeout=timeout, doing=doing)
+
+
+def test_nobody_is_looked_for_who_may_hold_a_lock(postgres: Access) -> None:
+    """On a copy there is nobody else; a second session would only make it slower."""
+    asked(postgres, BASE)
+    what = pending("alter table users add slow text; select pg_sleep(1.5);")
+    copy = Listening(postgres)
+    assert rehearse(copy, what).failed is None
+    assert [sql for sql in copy.asked if "headway-migrate-watch" in sql] == []
 
 
 HIDDEN = {

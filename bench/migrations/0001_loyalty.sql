@@ -1,0 +1,1 @@
+ALTER TABLE "customers" ADD COLUMN "loyalty" integer DEFAULT 0 NOT NULL;
