@@ -13,6 +13,8 @@ from deploy.database.access import Access, in_service
 from deploy.errors import HostError
 from tests.localhost import LocalHost
 
+from .shells import Near, Shells
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -46,7 +48,7 @@ def server() -> Iterator[str]:
         *("--label", "com.docker.compose.service=database"),
         *("--tmpfs", "/var/lib/postgresql/data"),
         *("-e", "POSTGRES_PASSWORD=x", "-e", "POSTGRES_USER=shop"),
-        have(IMAGE),
+        *(have(IMAGE), "postgres", "-c", "fsync=off", "-c", "full_page_writes=off"),
     )
     try:
         yield name
@@ -54,26 +56,41 @@ def server() -> Iterator[str]:
         docker("rm", "--force", "--volumes", name)
 
 
-@pytest.fixture
-def postgres(server: str) -> Access:
-    """An empty database: what an earlier test left is dropped."""
-    found = in_service(LocalHost("db-1"), server, "database")
+@pytest.fixture(scope="session")
+def shells(server: str) -> Iterator[Shells]:
+    """Shells in its container."""
+    found = Shells(server)
     deadline = time.monotonic() + 60
-    while True:
-        try:
-            asked(found, "drop schema if exists drizzle cascade; drop schema public cascade;")
-            asked(found, "create schema public")
-            return found
-        except HostError:
-            assert time.monotonic() < deadline, docker("logs", server)
-            time.sleep(0.3)
+    ready = "psql -h 127.0.0.1 -U shop -XqAtc 'select 1'"
+    while found.run(f"PGPASSWORD=x {ready}").exit_code:
+        assert time.monotonic() < deadline, docker("logs", server)
+        time.sleep(0.1)
+    yield found
+    found.close()
 
 
-def asked(postgres: Access, sql: str) -> list[str]:
+@pytest.fixture
+def postgres(server: str, shells: Shells) -> Near:
+    """An empty database: what an earlier test left is dropped."""
+    way = in_service(LocalHost("db-1"), server, "database")
+    found = Near(way.host, way.part, way.settings, shells=shells)
+    asked(
+        found,
+        "drop schema if exists drizzle cascade; drop schema public cascade; create schema public",
+    )
+    return found
+
+
+@pytest.fixture
+def service(postgres: Near) -> Access:
+    """The same, the whole way through Docker, as the product goes."""
+    return Access(postgres.host, postgres.part, postgres.settings)
+
+
+def asked(postgres: Near, sql: str) -> list[str]:
     """Ask the server by a way of the tests' own: over TCP, and not through the class."""
-    words = ["docker", "exec", "-i", "-e", "PGPASSWORD=x", postgres.settings["project"]]
-    psql = ["psql", "-h", "127.0.0.1", "-U", "shop", "-XqAt", "-v", "ON_ERROR_STOP=1"]
-    done = postgres.host.exec([*words, *psql], stdin=sql.encode(), timeout=30)
+    psql = "psql -h 127.0.0.1 -U shop -XqAt -v ON_ERROR_STOP=1"
+    done = postgres.shells.run(f"PGPASSWORD=x exec {psql}", sql.encode(), timeout=30)
     if done.exit_code:
         raise HostError("db-1", done.stderr.decode())
     return done.text.splitlines()

@@ -25,6 +25,7 @@ from .conftest import BOUNDS, everything, servers
 
 if TYPE_CHECKING:
     from deploy.database.backup.manifest import Manifest
+    from tests.database.shells import Near
 
 pytestmark = pytest.mark.fleet
 
@@ -98,9 +99,9 @@ def test_without_drizzle_there_are_no_rows(backups: Backups) -> None:
         assert asked(server.access, "select count(*) from big") == ["0"]
 
 
-def test_of_a_service(postgres: Access, tmp_path: Path) -> None:
+def test_of_a_service(postgres: Near, service: Access, tmp_path: Path) -> None:
     asked(postgres, "create table one (id int)")
-    backups = Backups(postgres, str(tmp_path), timeout=60)
+    backups = Backups(service, str(tmp_path), timeout=60)
     with throwaway(backups, SchemaOnly(), BOUNDS, say=Heard()) as server:
         assert asked(server.access, "select count(*) from one") == ["0"]
         assert server.image.startswith("sha256:")
