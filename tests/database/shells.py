@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 # A line says how long the command may take, and how many bytes it and its standard input have;
 # then they come. The answer is a line with the exit code and two lengths, and then both outputs.
 LOOP = """
-folder=$(mktemp -d -p /dev/shm) && cd "$folder" || exit 1
+folder=$(mktemp -d) && cd "$folder" || exit 1
 while read -r limit command input; do
     text=$(head -c "$command")
-    head -c "$input" >in
+    head -c "$input" >in || exit 1
     timeout -k 5 "$limit" sh -c "$text" <in >out 2>err
     code=$?
     set -- $(wc -c <out) $(wc -c <err)
