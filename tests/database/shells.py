@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import subprocess
 import threading
 import time
@@ -31,8 +32,9 @@ done
 rm -rf "$folder"
 """
 PSQL = """
-export PGUSER="$POSTGRES_USER" PGDATABASE="$POSTGRES_USER" PGPASSWORD="$POSTGRES_PASSWORD"
-export PGAPPNAME=headway PGOPTIONS="-c client_connection_check_interval=1000"
+export PGUSER="$POSTGRES_USER" PGDATABASE="${database:-$POSTGRES_USER}"
+export PGPASSWORD="$POSTGRES_PASSWORD" PGAPPNAME=headway
+export PGOPTIONS="-c client_connection_check_interval=1000"
 exec psql -X -q -A -t -v ON_ERROR_STOP=1
 """
 
@@ -85,7 +87,7 @@ class Shells:
 
 @dataclass(frozen=True)
 class Near(Access):
-    """The way to a service, whose psql runs in a shell that is already there.
+    """The way to a container's database, whose psql runs in a shell that is already there.
 
     It is the same psql with the same variables as `access-container.sh` runs; scripts go the whole
     way through Docker.
@@ -94,5 +96,11 @@ class Near(Access):
     shells: Shells = field(kw_only=True)
 
     def psql(self, sql: str, *, timeout: float, doing: str) -> str:
-        result = self.shells.run(PSQL, sql.encode(), timeout=timeout)
+        command = f"database={shlex.quote(self.settings['database'])}\n{PSQL}"
+        result = self.shells.run(command, sql.encode(), timeout=timeout)
         return checked(self.host, doing, result).text
+
+    @property
+    def far(self) -> Access:
+        """The same, the whole way through Docker, as the product goes."""
+        return Access(self.host, self.part, self.settings)

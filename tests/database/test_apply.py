@@ -17,7 +17,7 @@ from deploy.database.migrations.script import Limits
 from deploy.database.migrations.states import fit
 from deploy.errors import Refused
 
-from .conftest import asked
+from .conftest import BOTH, asked
 from .migrations import migration, rows, shop_folder
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def names(postgres: Access) -> list[str]:
     return [row.hash for row in recorded(postgres).rows]
 
 
+@BOTH
 def test_the_shop(postgres: Near, service: Access) -> None:
     folder = read_folder(shop_folder())
     todo = fit(compare(folder, recorded(service)))
@@ -191,6 +192,7 @@ OUTSIDE = {
 }
 
 
+@BOTH
 @pytest.mark.parametrize("sql", OUTSIDE.values(), ids=OUTSIDE)
 def test_outside_of_a_transaction(postgres: Near, sql: str) -> None:
     first = migration("0000", 1, "create type e as enum ('x'); create table t (a int, e e)")

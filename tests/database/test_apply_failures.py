@@ -21,7 +21,7 @@ from deploy.database.migrations.recorded import recorded
 from deploy.database.migrations.script import Limits
 from deploy.errors import HostError, OutcomeUnknown, Unreachable
 
-from .conftest import asked
+from .conftest import BOTH, asked
 from .migrations import migration
 from .test_apply import names, tables
 
@@ -109,6 +109,7 @@ UNRULY = {
 }
 
 
+@BOTH
 @pytest.mark.parametrize(("sql", "line", "state"), UNRULY.values(), ids=UNRULY)
 def test_a_file_that_fails_is_rolled_back_alone_and_named(
     postgres: Near, sql: str, line: int | None, state: str
@@ -181,6 +182,7 @@ def test_a_statement_may_take_no_longer_than_it_may(postgres: Near) -> None:
     assert names(postgres) == [T.hash]
 
 
+@BOTH
 def test_a_lock_that_is_not_had_names_who_holds_it(postgres: Near) -> None:
     apply(postgres, T)
     pauses: list[float] = []
@@ -281,6 +283,7 @@ def test_another_migrator_is_waited_for_only_so_long(postgres: Near) -> None:
 # --- outside of a transaction --------------------------------------------------------------------
 
 
+@BOTH
 def test_an_index_that_a_failure_leaves_is_named(postgres: Near) -> None:
     apply(postgres, T)
     index = migration("0001_index", 2, 'CREATE UNIQUE INDEX CONCURRENTLY "t_A" ON "t" ("a")')

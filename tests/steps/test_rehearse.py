@@ -16,7 +16,7 @@ from deploy.database.outlook import Outlook, look
 from deploy.errors import Refused
 from deploy.settings import Rehearsal
 from deploy.steps.rehearse import Rehearse
-from tests.backup.conftest import Heard, asked, backups, database, server
+from tests.backup.conftest import Heard, asked, backups, database, server, server_17
 from tests.database.migrations import hidden, v0
 from tests.database.rehearsal.conftest import servers
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from deploy.database.rehearsal.rehearsed import Rehearsed
 
 pytestmark = pytest.mark.fleet
-__all__ = ["backups", "database", "server"]
+__all__ = ["backups", "database", "server", "server_17"]
 
 LIMITS = Limits(5, 60)
 BASE = """

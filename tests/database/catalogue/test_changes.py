@@ -456,6 +456,19 @@ def test_change(postgres: Near, sql: str, expected: set[str]) -> None:
     assert found(plain, plain) == set()
 
 
+# A part of them, since the statements are the same and what is asked is one text.
+SOME = dict(list(CHANGES.items())[::8])
+
+
+@pytest.mark.fleet
+@pytest.mark.parametrize("postgres", [15], indirect=True, ids=["PostgreSQL 15"])
+@pytest.mark.parametrize(("sql", "expected"), SOME.values(), ids=SOME.keys())
+def test_change_on_an_older_version(postgres: Near, sql: str, expected: set[str]) -> None:
+    before, plain, again, disguised = run(postgres, EMPTY + BASE, sql, EMPTY + BASE, hidden(sql))
+    assert found(before, plain) == expected
+    assert found(again, disguised) == expected
+
+
 @pytest.mark.fleet
 def test_what_the_batch_itself_has_made_may_be_changed(postgres: Near) -> None:
     base, one, two, three = run(

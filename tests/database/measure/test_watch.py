@@ -15,7 +15,7 @@ from deploy.database.measure.samples import add_samples, sample_sql
 from deploy.database.measure.scale import Estimate, scale
 from deploy.database.measure.watch import Measured, Touched
 from deploy.errors import CommandFailed
-from tests.database.conftest import asked
+from tests.database.conftest import BOTH, asked
 from tests.database.migrations import hidden
 
 if TYPE_CHECKING:
@@ -105,6 +105,7 @@ def transaction(file: str, sql: str) -> str:
 
 
 @pytest.mark.fleet
+@BOTH
 @pytest.mark.parametrize(("sql", "expected"), FILES.values(), ids=FILES.keys())
 def test_hazards(postgres: Near, sql: str, expected: set[str]) -> None:
     for disguised in (sql, hidden(sql)):

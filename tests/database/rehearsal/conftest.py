@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from deploy.database.access import Access
     from deploy.database.backup.manifest import Manifest
 
+server_17 = backup.server_17
+server_15 = backup.server_15
 rich = backup.server
 """A server with the database `model`, of 200,000 rows."""
 
