@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING
 
 import pytest
 
-from deploy.database.access import in_service
+from deploy.database.access import PACKAGE, in_service
 from deploy.database.migrations.folder import Format
 from deploy.database.migrations.recorded import Recorded, Row, Table, recorded
 from deploy.errors import CommandFailed, HostError
+from deploy.remote.script import assemble
+from tests.localhost import LocalHost
 
-from .conftest import asked
+from .conftest import IMAGE, asked, docker, have
 
 if TYPE_CHECKING:
     from deploy.database.access import Access
@@ -73,3 +76,34 @@ def test_no_such_service(service: Access) -> None:
         recorded(other)
     assert "the database could not be asked" in caught.value.reason
     assert "elsewhere does not run here" in caught.value.stderr
+
+
+FOUND = {
+    "Compose's own before one without the label": (["False", "", "True"], 0),
+    "one that Compose did not make": (["", "True"], 0),
+    "a command's own container is no service": (["True"], None),
+}
+
+
+@pytest.mark.parametrize(("labels", "wanted"), FOUND.values(), ids=FOUND)
+def test_the_container_of_a_service(labels: list[str], wanted: int | None) -> None:
+    project = f"headway-test-{secrets.token_hex(4)}"
+    made = []
+    try:
+        for label in labels:
+            oneoff = ["--label", f"com.docker.compose.oneoff={label}"] if label else []
+            words = ["run", "--detach", "--label", f"com.docker.compose.project={project}"]
+            words += ["--label", "com.docker.compose.service=database", *oneoff]
+            made.append(docker(*words, "--entrypoint", "sleep", have(IMAGE), "60"))
+        way = in_service(LocalHost("db-1"), project, "database")
+        text = assemble(
+            way.settings, [(PACKAGE, "access-container")], 'locate && echo "$container"'
+        )
+        done = way.host.exec(["sh", "-c", text], timeout=30)
+        if wanted is None:
+            assert (done.exit_code, done.stderr) == (1, b"database does not run here\n")
+        else:
+            assert made[wanted].startswith(done.text.strip())
+            assert done.text.strip()
+    finally:
+        docker("rm", "--force", "--volumes", *made)
