@@ -65,7 +65,7 @@ def asked(access: Access, sql: str) -> list[str]:
 
 @contextlib.contextmanager
 def running(major: int) -> Iterator[Server]:
-    """A server with the database `model`, of 200,000 rows."""
+    """A server with the databases `model`, of 200,000 rows, and `few`, of 200."""
     name = f"hw-backup-{secrets.token_hex(4)}"
     docker(
         *("run", "--detach", "--name", name, "--tmpfs", "/var/lib/postgresql/data"),
@@ -86,6 +86,8 @@ def running(major: int) -> Iterator[Server]:
                 time.sleep(0.1)
         asked(one.access("postgres"), "create database model")
         asked(one.access("model"), FILL)
+        asked(one.access("postgres"), "create database few")
+        asked(one.access("few"), FILL.replace(ROWS, "200"))
         yield one
         one.shells.close()
     finally:
@@ -115,13 +117,20 @@ VERSIONS = [17, 15]
 NAMES = [f"PostgreSQL {major}" for major in VERSIONS]
 BOTH = pytest.mark.parametrize("server", VERSIONS, indirect=True, ids=NAMES)
 """For tests of what differs between versions."""
+FEW = pytest.mark.usefixtures("few")
 
 
 @pytest.fixture
-def database(server: Server) -> Iterator[str]:
-    """The name of a database of the test's own, with all the rows."""
+def few() -> None:
+    """Whoever uses it gets a database of few rows, whose dump is made at once."""
+
+
+@pytest.fixture
+def database(server: Server, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The name of a database of the test's own, with all the rows, or with `few`."""
     name = f"shop_{secrets.token_hex(3)}"
-    asked(server.access("postgres"), f"create database {name} template model strategy file_copy")
+    model = "few" if "few" in request.fixturenames else "model"
+    asked(server.access("postgres"), f"create database {name} template {model} strategy file_copy")
     try:
         yield name
     finally:
