@@ -6,13 +6,13 @@
 # locate: find the container; the secret that a URL would have is read, and there is none.
 locate() {
 	if [ -z "$container" ]; then
-		container=$(docker ps -q --filter "label=com.docker.compose.project=$project" \
+		# A container that Compose did not make may lack the last label; a one-off one is none of them.
+		container=$(docker ps --filter "label=com.docker.compose.project=$project" \
 			--filter "label=com.docker.compose.service=$service" \
-			--filter label=com.docker.compose.oneoff=False | head -n 1)
-		# A container that Compose did not make may lack the last label.
-		[ -n "$container" ] || container=$(docker ps -q \
-			--filter "label=com.docker.compose.project=$project" \
-			--filter "label=com.docker.compose.service=$service" | head -n 1)
+			--format '{{.ID}} {{.Label "com.docker.compose.oneoff"}}' | awk '
+			$2 == "False" { found = $1; exit }
+			NF == 1 && !lacking { lacking = $1 }
+			END { print found ? found : lacking }')
 	fi
 	[ -n "$container" ] || {
 		echo "$service does not run here" >&2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import time
 from collections.abc import Iterator
@@ -14,7 +15,9 @@ from deploy.database.access import Access, by_url, in_container
 from deploy.database.backup.backups import Backups
 from deploy.errors import HostError
 from deploy.settings.secret import Secret
-from tests.database.conftest import IMAGE, docker, have
+from tests.database.conftest import IMAGE, docker, image_of
+from tests.database.fifteen import NAME as FIFTEEN
+from tests.database.shells import Near, Shells
 from tests.localhost import LocalHost
 
 PASSWORD = "p@ss w:rd/%"
@@ -42,29 +45,37 @@ class Server:
 
     container: str
     port: str
+    shells: Shells
+    major: int
 
-    def access(self, database: str, host: LocalHost | None = None) -> Access:
-        return in_container(host or LocalHost("db-1"), self.container, database=database)
+    def access(self, database: str, host: LocalHost | None = None) -> Near:
+        """What scripts are sent by goes through Docker; what is asked, by a shell that is open."""
+        way = in_container(host or LocalHost("db-1"), self.container, database=database)
+        return Near(way.host, way.part, way.settings, shells=self.shells)
 
     def url(self, database: str, host: LocalHost | None = None) -> Access:
         text = f"postgresql://shop:{QUOTED}@127.0.0.1:{self.port}/{database}"
-        return by_url(host or LocalHost("web-1"), Secret("DATABASE_URL", text), CLIENT)
+        client = CLIENT if self.major == 17 else FIFTEEN
+        return by_url(host or LocalHost("web-1"), Secret("DATABASE_URL", text), client)
 
 
 def asked(access: Access, sql: str) -> list[str]:
     return access.psql(sql, timeout=60, doing="asked").splitlines()
 
 
-@pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
+@contextlib.contextmanager
+def running(major: int) -> Iterator[Server]:
+    """A server with the databases `model`, of 200,000 rows, and `few`, of 200."""
     name = f"hw-backup-{secrets.token_hex(4)}"
     docker(
         *("run", "--detach", "--name", name, "--tmpfs", "/var/lib/postgresql/data"),
         *("-p", "127.0.0.1::5432", "-e", f"POSTGRES_PASSWORD={PASSWORD}"),
-        *("-e", "POSTGRES_USER=shop", have(IMAGE), "postgres", "-c", "fsync=off"),
+        *("-e", "POSTGRES_USER=shop", image_of(major)),
+        *("postgres", "-c", "fsync=off", "-c", "full_page_writes=off"),
     )
     try:
-        one = Server(name, docker("port", name, "5432/tcp").rpartition(":")[2])
+        port = docker("port", name, "5432/tcp").rpartition(":")[2]
+        one = Server(name, port, Shells(name), major)
         deadline = time.monotonic() + 60
         while True:
             try:
@@ -72,19 +83,54 @@ def server() -> Iterator[Server]:
                 break
             except HostError:
                 assert time.monotonic() < deadline, docker("logs", name)
-                time.sleep(0.3)
+                time.sleep(0.1)
         asked(one.access("postgres"), "create database model")
         asked(one.access("model"), FILL)
+        asked(one.access("postgres"), "create database few")
+        asked(one.access("few"), FILL.replace(ROWS, "200"))
         yield one
+        one.shells.close()
     finally:
         docker("rm", "--force", "--volumes", name)
 
 
+@pytest.fixture(scope="session")
+def server_17() -> Iterator[Server]:
+    with running(17) as one:
+        yield one
+
+
+@pytest.fixture(scope="session")
+def server_15() -> Iterator[Server]:
+    with running(15) as one:
+        yield one
+
+
 @pytest.fixture
-def database(server: Server) -> Iterator[str]:
-    """The name of a database of the test's own, with all the rows."""
+def server(request: pytest.FixtureRequest) -> Server:
+    """A running server; its version is 17 unless the test asks for another."""
+    found: Server = request.getfixturevalue(f"server_{getattr(request, 'param', 17)}")
+    return found
+
+
+VERSIONS = [17, 15]
+NAMES = [f"PostgreSQL {major}" for major in VERSIONS]
+BOTH = pytest.mark.parametrize("server", VERSIONS, indirect=True, ids=NAMES)
+"""For tests of what differs between versions."""
+FEW = pytest.mark.usefixtures("few")
+
+
+@pytest.fixture
+def few() -> None:
+    """Whoever uses it gets a database of few rows, whose dump is made at once."""
+
+
+@pytest.fixture
+def database(server: Server, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The name of a database of the test's own, with all the rows, or with `few`."""
     name = f"shop_{secrets.token_hex(3)}"
-    asked(server.access("postgres"), f"create database {name} template model strategy file_copy")
+    model = "few" if "few" in request.fixturenames else "model"
+    asked(server.access("postgres"), f"create database {name} template {model} strategy file_copy")
     try:
         yield name
     finally:

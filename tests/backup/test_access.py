@@ -21,18 +21,22 @@ from .conftest import CLIENT, PASSWORD, QUOTED, Heard, Server, asked
 pytestmark = pytest.mark.fleet
 
 
-@pytest.mark.parametrize("way", ["access", "url"])
+def way_to(server: Server, way: str, database: str) -> Access:
+    return server.access(database).far if way == "container" else server.url(database)
+
+
+@pytest.mark.parametrize("way", ["container", "url"])
 def test_sql_goes_in_and_comes_out(server: Server, way: str) -> None:
-    access: Access = getattr(server, way)("model")
+    access = way_to(server, way, "model")
     assert asked(access, "select current_database(), current_user") == ["model|shop"]
     # What psql itself understands works, and so do many lines and other alphabets.
     sql = "select 'ä€😀' as x \\gset\nselect :'x';\nselect count(*) from big;"
     assert asked(access, sql) == ["ä€😀", "200000"]
 
 
-@pytest.mark.parametrize("way", ["access", "url"])
+@pytest.mark.parametrize("way", ["container", "url"])
 def test_the_first_error_ends_it(server: Server, way: str) -> None:
-    access: Access = getattr(server, way)("model")
+    access = way_to(server, way, "model")
     with pytest.raises(CommandFailed) as caught:
         access.psql("select 1;\nselect nothing;\nselect 2;", timeout=30, doing="it was not asked")
     assert caught.value.remote_exit_code == 3
@@ -73,7 +77,7 @@ def test_what_the_server_refuses_is_named_and_not_shown(
 
 
 def test_what_is_late_is_ended_in_the_server_too(server: Server) -> None:
-    access = server.access("model")
+    access = server.access("model").far
     with pytest.raises(CommandFailed):
         access.psql("select pg_sleep(60) /* late */", timeout=2, doing="late")
     left = "select count(*) from pg_stat_activity where query like '%/* late */%' and pid <> "

@@ -22,7 +22,7 @@ from deploy.errors import HeadwayError, NeedsPerson, Refused, Reverted, UsageErr
 from tests.database.conftest import docker
 from tests.localhost import LocalHost
 
-from .conftest import Heard, Server, asked, folder, names
+from .conftest import BOTH, FEW, Heard, Server, asked, folder, names
 
 if TYPE_CHECKING:
     from deploy.database.access import Access
@@ -37,7 +37,10 @@ def create(backups: Backups, order: Order = ORDER, protected: tuple[str, ...] = 
     return backups.create(order, protected, Heard()).name
 
 
-def test_one_is_taken_and_all_is_known_of_it(backups: Backups, database: str) -> None:
+@BOTH
+def test_one_is_taken_and_all_is_known_of_it(
+    server: Server, backups: Backups, database: str
+) -> None:
     heard = Heard()
     one = backups.create(ORDER, [], heard)
     dump = folder(backups) / f"{one.name}.dump"
@@ -53,9 +56,9 @@ def test_one_is_taken_and_all_is_known_of_it(backups: Backups, database: str) ->
     assert (body["by"], body["host"], body["method"]) == ("ada@laptop", "db-1", "dump")
     assert body["decoded"] is True
     assert set(body["seconds"]) == {"dump", "decode"}
-    assert body["client"].startswith("17.")
+    assert body["client"].startswith(f"{server.major}.")
     assert one.facts["database"] == database
-    assert one.facts["major"] == 17
+    assert one.facts["major"] == server.major
     assert one.facts["database_bytes"] > 40_000_000
     assert one.head
     assert (one.head.count, one.head.hash, one.head.when) == (2, "two", 2)
@@ -82,6 +85,7 @@ def test_zstd_where_both_know_it(server: Server, backups: Backups) -> None:
     assert "Compression: zstd" in listed.stdout
 
 
+@BOTH
 def test_by_a_url_it_is_the_same(server: Server, database: str, tmp_path: Path) -> None:
     backups = Backups(server.url(database), str(tmp_path), timeout=120)
     one = backups.create(ORDER, [], Heard())
@@ -92,12 +96,14 @@ def test_by_a_url_it_is_the_same(server: Server, database: str, tmp_path: Path) 
     )
 
 
+@FEW
 def test_without_drizzle_there_is_no_head(server: Server, backups: Backups, database: str) -> None:
     asked(server.access(database), "drop schema drizzle cascade")
     one = backups.create(ORDER, [], Heard())
     assert one.head is None
 
 
+@FEW
 def test_the_list(backups: Backups) -> None:
     assert backups.shelf().kept == ()
     first, second = create(backups), create(backups)
@@ -109,6 +115,7 @@ def test_the_list(backups: Backups) -> None:
     assert [shelf.whole(one) for one in shelf.kept] == [False, True]
 
 
+@FEW
 def test_what_is_too_much_goes_and_what_is_not_ours_stays(backups: Backups) -> None:
     backups = replace(backups, keep=2)
     folder(backups).mkdir(parents=True)
@@ -132,6 +139,7 @@ def test_verify_says_yes(backups: Backups) -> None:
     assert backups.find(name).body == one.body
 
 
+@FEW
 def test_verify_of_nothing(backups: Backups) -> None:
     name = create(backups)
     with pytest.raises(UsageError) as caught:
@@ -396,6 +404,7 @@ def test_two_at_once_make_two(backups: Backups) -> None:
         assert backups.verify(one.name, Heard()).proof == "decoded"
 
 
+@FEW
 def test_a_roll_s_lock_is_not_in_the_way(backups: Backups) -> None:
     state = Path(backups.home) / ".headway"
     state.mkdir(parents=True)
@@ -470,6 +479,7 @@ def test_a_server_that_is_away(server: Server, tmp_path: Path) -> None:
 # --- the owner's own command ---------------------------------------------------------------------
 
 
+@FEW
 def test_a_command_of_the_owner_s(backups: Backups) -> None:
     command = 'echo "$HEADWAY_BACKUP $HEADWAY_RESTORE_POINT" >told'
     backups = replace(backups, command=command, verify_command="grep -q headway_ told")
@@ -489,6 +499,7 @@ FAILING = {
 }
 
 
+@FEW
 @pytest.mark.parametrize(("command", "verify", "message"), FAILING.values(), ids=FAILING)
 def test_a_command_that_fails(backups: Backups, command: str, verify: str, message: str) -> None:
     with pytest.raises(Reverted) as caught:

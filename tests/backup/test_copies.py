@@ -16,7 +16,7 @@ from deploy.errors import Reverted
 from deploy.settings import Copy
 from tests.localhost import LocalHost
 
-from .conftest import Heard, folder, names
+from .conftest import FEW, Heard, folder, names
 
 if TYPE_CHECKING:
     from deploy.database.backup.manifest import Manifest
@@ -49,6 +49,7 @@ def age(tmp_path: Path) -> tuple[str, Path]:
     return said.stderr.split()[-1], file
 
 
+@FEW
 def test_to_this_machine(backups: Backups, made: Manifest, tmp_path: Path) -> None:
     one = copied(backups, made, tmp_path, Copy(to="local", folder="kept/here"))
     place = tmp_path / "kept/here"
@@ -95,6 +96,7 @@ class Flaky(LocalHost):
         return result
 
 
+@FEW
 def test_a_block_is_asked_for_again(backups: Backups, made: Manifest, tmp_path: Path) -> None:
     from dataclasses import replace
 
@@ -107,6 +109,7 @@ def test_a_block_is_asked_for_again(backups: Backups, made: Manifest, tmp_path: 
     assert host.blocks == 2 * len(slept) > 0
 
 
+@FEW
 def test_encrypted_before_it_leaves(
     backups: Backups, made: Manifest, tmp_path: Path, age: tuple[str, Path]
 ) -> None:
@@ -131,6 +134,7 @@ def test_encrypted_before_it_leaves(
     assert names(backups) == [f"{one.name}.dump", f"{one.name}.json"]
 
 
+@FEW
 def test_without_age_it_is_said(
     backups: Backups, made: Manifest, tmp_path: Path, age: tuple[str, Path]
 ) -> None:
@@ -151,6 +155,7 @@ def test_without_age_it_is_said(
     assert not (tmp_path / "here").exists()
 
 
+@FEW
 def test_rclone(backups: Backups, made: Manifest, tmp_path: Path) -> None:
     (tmp_path / "remote").mkdir()
     remote = f":local:{tmp_path}/remote/{{name}}"
@@ -161,6 +166,7 @@ def test_rclone(backups: Backups, made: Manifest, tmp_path: Path) -> None:
     assert (done["where"], done["verified"]) == (f"rclone:{one.name}.dump", True)
 
 
+@FEW
 def test_restic(backups: Backups, made: Manifest, tmp_path: Path) -> None:
     password = tmp_path / "password"
     password.write_text("x")
@@ -192,6 +198,7 @@ BAD = {
 }
 
 
+@FEW
 @pytest.mark.parametrize(("command", "read_back", "message", "said"), BAD.values(), ids=BAD)
 def test_a_copy_that_is_none(
     backups: Backups,
@@ -212,6 +219,7 @@ def test_a_copy_that_is_none(
     assert names(backups) == [f"{made.name}.dump", f"{made.name}.json"]
 
 
+@FEW
 def test_one_that_was_damaged_on_its_way(backups: Backups, made: Manifest, tmp_path: Path) -> None:
     dump = folder(backups) / f"{made.name}.dump"
     content = bytearray(dump.read_bytes())
@@ -227,6 +235,7 @@ def test_one_that_was_damaged_on_its_way(backups: Backups, made: Manifest, tmp_p
     assert list((tmp_path / "there").iterdir()) == []
 
 
+@FEW
 def test_a_folder_that_cannot_be_written(backups: Backups, made: Manifest, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(Reverted, match="on this machine failed: Not a directory"):

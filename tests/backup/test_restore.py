@@ -15,7 +15,7 @@ from deploy.database.backup.backups import Backups, Order
 from deploy.database.backup.restore import Restore
 from deploy.errors import HeadwayError, Refused, Reverted, UsageError
 
-from .conftest import Heard, Server, asked, folder
+from .conftest import BOTH, Heard, Server, asked, folder
 
 if TYPE_CHECKING:
     from deploy.database.access import Access
@@ -41,6 +41,7 @@ def rows(server: Server, database: str, table: str = "big") -> str:
     return count
 
 
+@BOTH
 @pytest.mark.parametrize("way", ["access", "url"])
 def test_it_comes_back_and_the_present_one_is_kept(
     server: Server, backups: Backups, database: str, way: str

@@ -15,7 +15,7 @@ from deploy.tasks import backup, restore
 from deploy.tasks.backup import words_of
 from tests.localhost import LocalHost
 
-from .conftest import CLIENT, QUOTED, Server, asked
+from .conftest import CLIENT, FEW, QUOTED, Server, asked
 
 WORDS = {
     "none": ("backup.x", []),
@@ -108,6 +108,7 @@ def test_the_whole_story(
     assert asked(server.access(database), "select count(*) from big") == ["200000"]
 
 
+@FEW
 @pytest.mark.fleet
 def test_nobody_to_ask_is_no_yes(
     root: Path,
@@ -136,6 +137,7 @@ WRONG = {
 }
 
 
+@FEW
 @pytest.mark.fleet
 @pytest.mark.parametrize(("module", "arguments", "code", "message"), WRONG.values(), ids=WRONG)
 def test_what_makes_no_sense(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import subprocess
 import time
@@ -9,19 +10,24 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from deploy.database.access import Access, in_service
+from deploy.database.access import in_service
 from deploy.errors import HostError
 from tests.localhost import LocalHost
+
+from .fifteen import fifteen
+from .shells import Near, Shells
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from deploy.database.access import Access
+
 IMAGE = "localhost:5050/postgres:17"
 
 
-def docker(*words: str, stdin: bytes = b"") -> str:
+def docker(*words: str, stdin: bytes = b"", timeout: float = 120) -> str:
     done = subprocess.run(
-        ["docker", *words], input=stdin, capture_output=True, timeout=120, check=False
+        ["docker", *words], input=stdin, capture_output=True, timeout=timeout, check=False
     )
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout.decode().strip()
@@ -36,9 +42,15 @@ def have(image: str) -> str:
     return image
 
 
-@pytest.fixture(scope="session")
-def server() -> Iterator[str]:
-    """The project of a running server, whose service is `database`."""
+def image_of(major: int) -> str:
+    """The image with a server of that version: 17, or 15."""
+    have(IMAGE)
+    return IMAGE if major == 17 else fifteen(docker)
+
+
+@contextlib.contextmanager
+def running(major: int) -> Iterator[Shells]:
+    """Shells in the container of a server, which is the service `database` of its own project."""
     name = f"headway-test-{secrets.token_hex(4)}"
     docker(
         *("run", "--detach", "--name", name),
@@ -46,34 +58,68 @@ def server() -> Iterator[str]:
         *("--label", "com.docker.compose.service=database"),
         *("--tmpfs", "/var/lib/postgresql/data"),
         *("-e", "POSTGRES_PASSWORD=x", "-e", "POSTGRES_USER=shop"),
-        have(IMAGE),
+        *(image_of(major), "postgres", "-c", "fsync=off", "-c", "full_page_writes=off"),
     )
     try:
-        yield name
+        found = Shells(name)
+        deadline = time.monotonic() + 60
+        while found.run("PGPASSWORD=x psql -h 127.0.0.1 -U shop -XqAtc 'select 1'").exit_code:
+            assert time.monotonic() < deadline, docker("logs", name)
+            time.sleep(0.1)
+        yield found
+        found.close()
     finally:
         docker("rm", "--force", "--volumes", name)
 
 
+@pytest.fixture(scope="session")
+def shells_17() -> Iterator[Shells]:
+    with running(17) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def shells_15() -> Iterator[Shells]:
+    with running(15) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def server(shells_17: Shells) -> str:
+    """The project of a running server, whose service is `database`."""
+    return shells_17.container
+
+
+BOTH = pytest.mark.parametrize(
+    "postgres", [17, 15], indirect=True, ids=["PostgreSQL 17", "PostgreSQL 15"]
+)
+"""For tests of what differs between versions."""
+
+
 @pytest.fixture
-def postgres(server: str) -> Access:
-    """An empty database: what an earlier test left is dropped."""
-    found = in_service(LocalHost("db-1"), server, "database")
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            asked(found, "drop schema if exists drizzle cascade; drop schema public cascade;")
-            asked(found, "create schema public")
-            return found
-        except HostError:
-            assert time.monotonic() < deadline, docker("logs", server)
-            time.sleep(0.3)
+def postgres(request: pytest.FixtureRequest) -> Near:
+    """An empty database: what an earlier test left is dropped. Its version is 17 without `BOTH`."""
+    major = getattr(request, "param", 17)
+    shells = request.getfixturevalue("shells_17" if major == 17 else "shells_15")
+    way = in_service(LocalHost("db-1"), shells.container, "database")
+    found = Near(way.host, way.part, way.settings, shells=shells)
+    asked(
+        found,
+        "drop schema if exists drizzle cascade; drop schema public cascade; create schema public",
+    )
+    return found
 
 
-def asked(postgres: Access, sql: str) -> list[str]:
+@pytest.fixture
+def service(postgres: Near) -> Access:
+    """The same, the whole way through Docker, as the product goes."""
+    return postgres.far
+
+
+def asked(postgres: Near, sql: str) -> list[str]:
     """Ask the server by a way of the tests' own: over TCP, and not through the class."""
-    words = ["docker", "exec", "-i", "-e", "PGPASSWORD=x", postgres.settings["project"]]
-    psql = ["psql", "-h", "127.0.0.1", "-U", "shop", "-XqAt", "-v", "ON_ERROR_STOP=1"]
-    done = postgres.host.exec([*words, *psql], stdin=sql.encode(), timeout=30)
+    psql = "psql -h 127.0.0.1 -U shop -XqAt -v ON_ERROR_STOP=1"
+    done = postgres.shells.run(f"PGPASSWORD=x exec {psql}", sql.encode(), timeout=30)
     if done.exit_code:
         raise HostError("db-1", done.stderr.decode())
     return done.text.splitlines()

@@ -17,11 +17,13 @@ from deploy.database.migrations.script import Limits
 from deploy.database.migrations.states import fit
 from deploy.errors import Refused
 
-from .conftest import asked
+from .conftest import BOTH, asked
 from .migrations import migration, rows, shop_folder
 
 if TYPE_CHECKING:
     from deploy.database.access import Access
+
+    from .shells import Near
 
 pytestmark = pytest.mark.fleet
 
@@ -30,7 +32,7 @@ def apply(postgres: Access, *migrations: Migration, turn: float = 20) -> list[Do
     return Applier(postgres, Limits(5, 60, turn=turn)).apply(migrations, form=Format.V0)
 
 
-def tables(postgres: Access) -> list[str]:
+def tables(postgres: Near) -> list[str]:
     return asked(
         postgres,
         "select table_name from information_schema.tables where table_schema = 'public' order by 1",
@@ -42,10 +44,11 @@ def names(postgres: Access) -> list[str]:
     return [row.hash for row in recorded(postgres).rows]
 
 
-def test_the_shop(postgres: Access) -> None:
+@BOTH
+def test_the_shop(postgres: Near, service: Access) -> None:
     folder = read_folder(shop_folder())
-    todo = fit(compare(folder, recorded(postgres)))
-    results = apply(postgres, *todo)
+    todo = fit(compare(folder, recorded(service)))
+    results = apply(service, *todo)
     assert [(one.migration, one.outcome, one.transactional, one.attempts) for one in results] == [
         (one, Outcome.APPLIED, True, 1) for one in folder.migrations
     ]
@@ -56,7 +59,7 @@ def test_the_shop(postgres: Access) -> None:
     assert asked(postgres, "select email from users") == ["demo@shop.example"]
 
 
-def test_again_is_nothing(postgres: Access) -> None:
+def test_again_is_nothing(postgres: Near) -> None:
     one = migration("0000", 1, "create table t (id int)")
     apply(postgres, one)
     before = asked(postgres, "select * from drizzle.__drizzle_migrations")
@@ -65,18 +68,18 @@ def test_again_is_nothing(postgres: Access) -> None:
     assert asked(postgres, "select * from drizzle.__drizzle_migrations") == before
 
 
-def test_the_seconds_of_each_file(postgres: Access) -> None:
+def test_the_seconds_of_each_file(postgres: Near) -> None:
     slow = migration("0001", 2, "select pg_sleep(1.2)")
     quick, waited = apply(postgres, migration("0000", 1, "create table t ()"), slow)
     assert quick.seconds < 1 < waited.seconds < 10
 
 
-def test_nothing_to_apply_asks_nothing(postgres: Access) -> None:
+def test_nothing_to_apply_asks_nothing(postgres: Near) -> None:
     assert apply(postgres) == []
     assert asked(postgres, "select to_regclass('drizzle.__drizzle_migrations') is null") == ["t"]
 
 
-def test_another_table(postgres: Access) -> None:
+def test_another_table(postgres: Near) -> None:
     table = Table("public", "Applied $$ it's")
     one = migration("0000", 1, "create table t (id int)")
     applier = Applier(postgres, Limits(5, 60), table=table)
@@ -101,7 +104,7 @@ TEXTS = {
 
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
-def test_a_text_comes_through_as_it_is(postgres: Access, text: str) -> None:
+def test_a_text_comes_through_as_it_is(postgres: Near, text: str) -> None:
     quoted = text.replace("'", "''")
     one = migration("0000", 1, f"create table t (id int, a text default '{quoted}')")
     (done,) = apply(postgres, one)
@@ -135,7 +138,7 @@ FINE = {
 
 
 @pytest.mark.parametrize("sql", FINE.values(), ids=FINE)
-def test_texts_that_are_fine(postgres: Access, sql: str) -> None:
+def test_texts_that_are_fine(postgres: Near, sql: str) -> None:
     one, after = migration("0000", 1, sql), migration("0001", 2, "create table u ()")
     results = apply(postgres, one, after)
     assert [done.transactional for done in results] == [True, True]
@@ -155,7 +158,7 @@ def test_texts_that_are_fine(postgres: Access, sql: str) -> None:
         "set client_min_messages = error; set application_name = 'x'",
     ],
 )
-def test_a_file_leaves_nothing_to_the_next(postgres: Access, sql: str) -> None:
+def test_a_file_leaves_nothing_to_the_next(postgres: Near, sql: str) -> None:
     one = migration("0000", 1, sql)
     says = "create table \"ä\" as select 'ä\\' as a, current_setting('application_name') as name,"
     after = migration("0001", 2, f"{says} current_setting('lock_timeout') as wait")
@@ -164,7 +167,7 @@ def test_a_file_leaves_nothing_to_the_next(postgres: Access, sql: str) -> None:
     assert names(postgres) == [one.hash, after.hash]
 
 
-def test_a_piece_is_one_query_as_with_drizzle(postgres: Access) -> None:
+def test_a_piece_is_one_query_as_with_drizzle(postgres: Near) -> None:
     """The text that the server is sent is the piece itself."""
     piece = "\ncreate table t as select query from pg_stat_activity where pid = pg_backend_pid();\n"
     apply(postgres, migration("0000", 1, f"select 1;--> statement-breakpoint{piece}"))
@@ -189,8 +192,9 @@ OUTSIDE = {
 }
 
 
+@BOTH
 @pytest.mark.parametrize("sql", OUTSIDE.values(), ids=OUTSIDE)
-def test_outside_of_a_transaction(postgres: Access, sql: str) -> None:
+def test_outside_of_a_transaction(postgres: Near, sql: str) -> None:
     first = migration("0000", 1, "create type e as enum ('x'); create table t (a int, e e)")
     one = migration("0001", 2, sql)
     after = migration("0002", 3, "create table u ()")
@@ -201,7 +205,7 @@ def test_outside_of_a_transaction(postgres: Access, sql: str) -> None:
 
 
 @pytest.mark.parametrize("attempt", range(3))
-def test_several_at_once_apply_once(postgres: Access, attempt: int) -> None:
+def test_several_at_once_apply_once(postgres: Near, attempt: int) -> None:
     """On an empty database, where even the making of the table can collide."""
     del attempt
     migrations = read_folder(shop_folder()).migrations
@@ -220,7 +224,7 @@ def test_several_at_once_apply_once(postgres: Access, attempt: int) -> None:
         assert outcomes == [Outcome.ALREADY] * 3 + [Outcome.APPLIED]
 
 
-def test_what_cannot_be_run_is_refused_before_anything_is(postgres: Access) -> None:
+def test_what_cannot_be_run_is_refused_before_anything_is(postgres: Near) -> None:
     good = migration("0000", 1, "create table t (a int)")
     with pytest.raises(Refused, match="standard input"):
         apply(postgres, good, migration("0001", 2, "copy t from stdin;\n1\n\\.\n"))

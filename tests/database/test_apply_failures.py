@@ -21,7 +21,7 @@ from deploy.database.migrations.recorded import recorded
 from deploy.database.migrations.script import Limits
 from deploy.errors import HostError, OutcomeUnknown, Unreachable
 
-from .conftest import asked
+from .conftest import BOTH, asked
 from .migrations import migration
 from .test_apply import names, tables
 
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from deploy.database.access import Access
     from deploy.database.server import Server
     from deploy.remote.host import Host
+
+    from .shells import Near
 
 pytestmark = pytest.mark.fleet
 
@@ -55,7 +57,7 @@ def failing(server: Server, *migrations: Migration, **limits: float) -> Migratio
 
 
 @contextlib.contextmanager
-def holding(postgres: Access, sql: str, application: str = "nightly") -> Iterator[None]:
+def holding(postgres: Near, sql: str, application: str = "nightly") -> Iterator[None]:
     """Another session that has done `sql` in a transaction, and stays idle in it."""
     inside = f"set application_name = '{application}'; begin; {sql}; select pg_sleep(60);"
     sleeping = f"from pg_stat_activity where application_name = '{application}' and {ASLEEP}"
@@ -70,7 +72,7 @@ def holding(postgres: Access, sql: str, application: str = "nightly") -> Iterato
                 session.result(30)
 
 
-def until(postgres: Access, sql: str) -> None:
+def until(postgres: Near, sql: str) -> None:
     deadline = time.monotonic() + 20
     while asked(postgres, sql) == ["0"]:
         assert time.monotonic() < deadline, sql
@@ -107,9 +109,10 @@ UNRULY = {
 }
 
 
+@BOTH
 @pytest.mark.parametrize(("sql", "line", "state"), UNRULY.values(), ids=UNRULY)
 def test_a_file_that_fails_is_rolled_back_alone_and_named(
-    postgres: Access, sql: str, line: int | None, state: str
+    postgres: Near, sql: str, line: int | None, state: str
 ) -> None:
     bad = migration("0001_bad", 2, sql)
     error = failing(postgres, T, bad, LAST)
@@ -130,14 +133,14 @@ def test_a_file_that_fails_is_rolled_back_alone_and_named(
     assert names(postgres) == [T.hash]
 
 
-def test_the_first_file_leaves_the_schema_as_before(postgres: Access) -> None:
-    error = failing(postgres, migration("0000_bad", 1, "create table half (); frob"))
+def test_the_first_file_leaves_the_schema_as_before(service: Access) -> None:
+    error = failing(service, migration("0000_bad", 1, "create table half (); frob"))
     assert error.now.as_before is True
     assert "Applied: none. Not applied: 0000_bad." in error.state
     assert "The schema is as before." in error.state
 
 
-def test_no_right_to_begin(postgres: Access) -> None:
+def test_no_right_to_begin(postgres: Near) -> None:
     """Nothing was begun, and no file is to blame."""
     asked(
         postgres,
@@ -168,7 +171,7 @@ def test_no_right_to_begin(postgres: Access) -> None:
 # --- time ----------------------------------------------------------------------------------------
 
 
-def test_a_statement_may_take_no_longer_than_it_may(postgres: Access) -> None:
+def test_a_statement_may_take_no_longer_than_it_may(postgres: Near) -> None:
     began = time.monotonic()
     slow = migration("0001_slow", 2, "select 1;\n--> statement-breakpoint\nselect pg_sleep(30)")
     error = failing(postgres, T, slow, statement=0.5, attempts=5)
@@ -179,7 +182,8 @@ def test_a_statement_may_take_no_longer_than_it_may(postgres: Access) -> None:
     assert names(postgres) == [T.hash]
 
 
-def test_a_lock_that_is_not_had_names_who_holds_it(postgres: Access) -> None:
+@BOTH
+def test_a_lock_that_is_not_had_names_who_holds_it(postgres: Near) -> None:
     apply(postgres, T)
     pauses: list[float] = []
     said: list[str] = []
@@ -218,7 +222,7 @@ def test_a_lock_that_is_not_had_names_who_holds_it(postgres: Access) -> None:
     assert tables(postgres) == ["t"]
 
 
-def test_a_lock_that_comes_free_is_had_at_the_next_attempt(postgres: Access) -> None:
+def test_a_lock_that_comes_free_is_had_at_the_next_attempt(postgres: Near) -> None:
     apply(postgres, T)
     with contextlib.ExitStack() as stack:
         stack.enter_context(holding(postgres, "lock table t in access share mode"))
@@ -235,7 +239,7 @@ def test_a_lock_that_comes_free_is_had_at_the_next_attempt(postgres: Access) -> 
     assert names(postgres) == [T.hash, early.hash, late.hash, LAST.hash]
 
 
-def test_a_deadlock_is_tried_again(postgres: Access) -> None:
+def test_a_deadlock_is_tried_again(postgres: Near) -> None:
     apply(postgres, T, migration("0001_u", 2, "create table u ()"))
     # Ours takes t, then u; the other has u, and wants t as soon as ours waits for u.
     waiting = (
@@ -262,7 +266,7 @@ def test_a_deadlock_is_tried_again(postgres: Access) -> None:
     assert [(one.outcome, one.attempts) for one in done] == [(Outcome.APPLIED, 2)]
 
 
-def test_another_migrator_is_waited_for_only_so_long(postgres: Access) -> None:
+def test_another_migrator_is_waited_for_only_so_long(postgres: Near) -> None:
     with holding(postgres, f"select pg_advisory_lock({LOCK})", "headway-migrate"):
         began = time.monotonic()
         error = failing(postgres, T, turn=0.5, attempts=5)
@@ -279,7 +283,8 @@ def test_another_migrator_is_waited_for_only_so_long(postgres: Access) -> None:
 # --- outside of a transaction --------------------------------------------------------------------
 
 
-def test_an_index_that_a_failure_leaves_is_named(postgres: Access) -> None:
+@BOTH
+def test_an_index_that_a_failure_leaves_is_named(postgres: Near) -> None:
     apply(postgres, T)
     index = migration("0001_index", 2, 'CREATE UNIQUE INDEX CONCURRENTLY "t_A" ON "t" ("a")')
     error = failing(postgres, index, LAST)
@@ -308,7 +313,7 @@ def test_an_index_that_a_failure_leaves_is_named(postgres: Access) -> None:
     assert names(postgres) == [T.hash, again.hash, LAST.hash]
 
 
-def test_an_invalid_index_of_others_is_not_ours(postgres: Access) -> None:
+def test_an_invalid_index_of_others_is_not_ours(postgres: Near) -> None:
     apply(postgres, T)
     with pytest.raises(HostError):
         asked(postgres, "create unique index concurrently theirs on t (a)")
@@ -320,7 +325,7 @@ def test_an_invalid_index_of_others_is_not_ours(postgres: Access) -> None:
     assert "take back what 0001.sql has done" in error.mend
 
 
-def test_nothing_is_left_by_what_failed_before_anything_was_done(postgres: Access) -> None:
+def test_nothing_is_left_by_what_failed_before_anything_was_done(postgres: Near) -> None:
     error = failing(postgres, migration("0000", 1, "create index concurrently i on nowhere (a)"))
     assert (error.now.state, error.now.rolled_back, error.now.as_before) == ("42P01", True, True)
 
@@ -333,7 +338,7 @@ OWN = {
 
 @pytest.mark.parametrize(("sql", "rolled_back", "left"), OWN.values(), ids=OWN)
 def test_a_file_with_its_own_transaction(
-    postgres: Access, sql: str, rolled_back: bool, left: list[str]
+    postgres: Near, sql: str, rolled_back: bool, left: list[str]
 ) -> None:
     one = migration("0000", 1, sql.format("--> statement-breakpoint\n"))
     error = failing(postgres, one, LAST)
@@ -343,7 +348,7 @@ def test_a_file_with_its_own_transaction(
     assert names(postgres) == []
 
 
-def test_what_is_not_transactional_is_not_tried_again(postgres: Access) -> None:
+def test_what_is_not_transactional_is_not_tried_again(postgres: Near) -> None:
     apply(postgres, T)
     with holding(postgres, "lock table t"):
         one = migration("0001", 2, "set lock_timeout = '4s'; vacuum t")
@@ -353,7 +358,7 @@ def test_what_is_not_transactional_is_not_tried_again(postgres: Access) -> None:
     assert [one.application for one in error.now.blockers] == ["nightly"]
 
 
-def test_concurrently_waits_as_long_as_it_may_take(postgres: Access) -> None:
+def test_concurrently_waits_as_long_as_it_may_take(postgres: Near) -> None:
     """Nobody queues behind it; were it to give up, it would leave an invalid index."""
     apply(postgres, T)
     index = migration("0001", 2, "create index concurrently i on t (a)")
@@ -374,7 +379,7 @@ def test_concurrently_waits_as_long_as_it_may_take(postgres: Access) -> None:
 class Losing:
     """A server whose way is lost: `lose` is told each call, and may raise in its place."""
 
-    server: Access
+    server: Near
     lose: Callable[[int, Callable[[], str]], str]
     calls: Iterator[int] = field(default_factory=itertools.count)
 
@@ -393,7 +398,7 @@ LOST = OutcomeUnknown("db-1", "the connection was lost")
 SLOW = migration("0001_slow", 2, "create table slow (); select pg_sleep(1.5)")
 
 
-def test_a_lost_connection_that_changed_nothing(postgres: Access) -> None:
+def test_a_lost_connection_that_changed_nothing(postgres: Near) -> None:
     def lose(call: int, ask: Callable[[], str]) -> str:
         if call == 0:
             raise LOST
@@ -405,7 +410,7 @@ def test_a_lost_connection_that_changed_nothing(postgres: Access) -> None:
     assert error.now.as_before is True
 
 
-def test_a_lost_connection_to_what_was_done_all_the_same(postgres: Access) -> None:
+def test_a_lost_connection_to_what_was_done_all_the_same(postgres: Near) -> None:
     def lose(call: int, ask: Callable[[], str]) -> str:
         printed = ask()
         if call == 0:
@@ -417,7 +422,7 @@ def test_a_lost_connection_to_what_was_done_all_the_same(postgres: Access) -> No
     assert names(postgres) == [T.hash, LAST.hash]
 
 
-def test_a_lost_connection_to_what_is_still_going_on(postgres: Access) -> None:
+def test_a_lost_connection_to_what_is_still_going_on(postgres: Near) -> None:
     """It is waited for: what is true is not known before it has ended."""
     with ThreadPoolExecutor(1) as pool:
 
@@ -433,7 +438,7 @@ def test_a_lost_connection_to_what_is_still_going_on(postgres: Access) -> None:
     assert names(postgres) == [T.hash, SLOW.hash]
 
 
-def test_a_lost_connection_to_what_does_not_end(postgres: Access) -> None:
+def test_a_lost_connection_to_what_does_not_end(postgres: Near) -> None:
     with ThreadPoolExecutor(1) as pool:
 
         def lose(call: int, ask: Callable[[], str]) -> str:
@@ -450,7 +455,7 @@ def test_a_lost_connection_to_what_does_not_end(postgres: Access) -> None:
     assert "What is applied is not known" in error.state
 
 
-def test_a_database_that_is_gone_for_good(postgres: Access) -> None:
+def test_a_database_that_is_gone_for_good(postgres: Near) -> None:
     pauses: list[float] = []
 
     def lose(_call: int, _ask: Callable[[], str]) -> str:
@@ -464,7 +469,7 @@ def test_a_database_that_is_gone_for_good(postgres: Access) -> None:
     assert sum(pauses) > 10
 
 
-def test_a_success_of_which_nothing_was_heard(postgres: Access) -> None:
+def test_a_success_of_which_nothing_was_heard(postgres: Near) -> None:
     """Psql says yes and tells nothing: the rows decide."""
 
     def silent(call: int, ask: Callable[[], str]) -> str:
@@ -476,7 +481,7 @@ def test_a_success_of_which_nothing_was_heard(postgres: Access) -> None:
     assert [one.outcome for one in error.now.results] == [Outcome.FAILED]
 
 
-def test_nothing_was_sent(postgres: Access) -> None:
+def test_nothing_was_sent(postgres: Near) -> None:
     def lose(_call: int, _ask: Callable[[], str]) -> str:
         raise Unreachable("db-1", "no route")
 
@@ -486,8 +491,8 @@ def test_nothing_was_sent(postgres: Access) -> None:
     assert next(server.calls) == 1
 
 
-def test_a_container_that_does_not_run(postgres: Access) -> None:
-    error = failing(in_service(postgres.host, postgres.settings["project"], "elsewhere"), T)
+def test_a_container_that_does_not_run(service: Access) -> None:
+    error = failing(in_service(service.host, service.settings["project"], "elsewhere"), T)
     assert "elsewhere does not run here" in error.state
     assert error.now.as_before is True
 
@@ -505,7 +510,8 @@ BETWEEN = {
 
 @pytest.mark.parametrize(("one", "rolled_back", "applied", "left"), BETWEEN.values(), ids=BETWEEN)
 def test_a_server_that_ends_the_session(
-    postgres: Access,
+    postgres: Near,
+    service: Access,
     one: Migration,
     rolled_back: bool | None,
     applied: tuple[str, ...],
@@ -518,7 +524,7 @@ def test_a_server_that_ends_the_session(
         ]
     )
     ended.start()
-    error = failing(postgres, T, one, LAST)
+    error = failing(service, T, one, LAST)
     ended.join()
     assert error.now.file == f"{one.name}.sql"
     assert (error.now.state, error.now.rolled_back) == ("57P01", rolled_back)

@@ -17,11 +17,13 @@ from deploy.database.migrations.recorded import recorded
 from deploy.database.migrations.script import Limits
 from deploy.errors import CommandFailed, HostError, NeedsPerson, OutcomeUnknown, Refused
 
-from .conftest import asked, docker
+from .conftest import asked
 from .migrations import migration, shop_folder, v1
 
 if TYPE_CHECKING:
     from deploy.database.access import Access
+
+    from .shells import Near
 
 pytestmark = pytest.mark.fleet
 
@@ -32,14 +34,14 @@ TAKE_NEWEST = (
 RESTORE = "inv restore.production before"
 
 
-def schema(postgres: Access) -> str:
+def schema(postgres: Near) -> str:
     """Without Drizzle's own table; columns in their order."""
-    words = ("exec", postgres.settings["project"], "pg_dump", "-s", "-N", "drizzle")
-    dump = docker(*words, "--username", "shop", "shop")
-    return re.sub(r"^\\(un)?restrict \w+$", "", dump, flags=re.MULTILINE)
+    done = postgres.shells.run("exec pg_dump -s -N drizzle --username shop shop")
+    assert done.exit_code == 0, done.stderr.decode()
+    return re.sub(r"^\\(un)?restrict \w+$", "", done.text, flags=re.MULTILINE)
 
 
-def up(postgres: Access, *todo: Migration, form: Format = Format.V0) -> None:
+def up(postgres: Near, *todo: Migration, form: Format = Format.V0) -> None:
     Applier(postgres, Limits(5, 60)).apply(todo, form=form)
 
 
@@ -52,7 +54,7 @@ def pair(name: str, when: int, sql: str, down: str | None) -> Migration:
     return replace(migration(name, when, sql), down=down)
 
 
-def hashes(postgres: Access) -> list[str]:
+def hashes(postgres: Near) -> list[str]:
     return [row.hash for row in recorded(postgres).rows]
 
 
@@ -61,7 +63,7 @@ COLUMN = pair("0001", 2, "alter table t add b text", "alter table t drop b")
 INDEX = pair("0002", 3, "create index i on t (a)", "drop index i")
 
 
-def test_the_shop_there_and_back_and_there(postgres: Access) -> None:
+def test_the_shop_there_and_back_and_there(postgres: Near) -> None:
     """Each migration by itself: up, down, the schema as it was; and up again."""
     folder = read_folder(shop_folder())
     for one in folder.migrations:
@@ -83,18 +85,18 @@ def test_the_shop_there_and_back_and_there(postgres: Access) -> None:
     assert len(hashes(postgres)) == len(folder.migrations)
 
 
-def test_the_newest_goes_first_whatever_the_order_asked(postgres: Access) -> None:
+def test_the_newest_goes_first_whatever_the_order_asked(postgres: Near, service: Access) -> None:
     up(postgres, TABLE)
     before = schema(postgres)
     up(postgres, COLUMN, INDEX)
-    done = undo(postgres, COLUMN, INDEX)
+    done = undo(service, COLUMN, INDEX)
     assert [one.migration.name for one in done] == ["0002", "0001"]
     assert schema(postgres) == before
     assert hashes(postgres) == [TABLE.hash]
     assert undo(postgres, COLUMN, INDEX) == []
 
 
-def test_drizzle_1(postgres: Access) -> None:
+def test_drizzle_1(postgres: Near) -> None:
     files = v1(_a="create table t (id int)", _b="alter table t add b text default 'x'")
     files["20260102030400_a/down.sql"] = b"drop table t;"
     files["20260102030401_b/down.sql"] = b"alter table t drop b;"
@@ -106,7 +108,7 @@ def test_drizzle_1(postgres: Access) -> None:
     assert [row.name for row in recorded(postgres).rows] == ["20260102030400_a"]
 
 
-def refused(postgres: Access, *todo: Migration, **more: Any) -> str:
+def refused(postgres: Near, *todo: Migration, **more: Any) -> str:
     before, rows = schema(postgres), hashes(postgres)
     with pytest.raises(Refused) as caught:
         undo(postgres, *todo, **more)
@@ -115,7 +117,7 @@ def refused(postgres: Access, *todo: Migration, **more: Any) -> str:
     return str(caught.value)
 
 
-def test_a_guard_says_no_and_nothing_is_done(postgres: Access) -> None:
+def test_a_guard_says_no_and_nothing_is_done(postgres: Near) -> None:
     up(postgres, TABLE, COLUMN, INDEX)
     asked(postgres, "insert into t values (1, 'x', 'y')")
     said = refused(postgres, COLUMN, INDEX)
@@ -133,7 +135,7 @@ WIDER = [
 
 @pytest.mark.parametrize(("old", "new", "bad", "good"), WIDER)
 def test_a_type_goes_back_where_all_values_fit(
-    postgres: Access, old: str, new: str, bad: str, good: str
+    postgres: Near, old: str, new: str, bad: str, good: str
 ) -> None:
     asked(postgres, f"create table w (c {old})")
     back = f"alter table w alter c type {old} using c::{old}"
@@ -148,7 +150,7 @@ def test_a_type_goes_back_where_all_values_fit(
     assert asked(postgres, "select c from w") == [good.strip("'")]
 
 
-def test_what_is_not_lossless_refuses_all(postgres: Access) -> None:
+def test_what_is_not_lossless_refuses_all(postgres: Near) -> None:
     gone = pair("0001", 2, "alter table t drop a", "alter table t add a varchar(5)")
     up(postgres, TABLE, gone, INDEX_ON_ID)
     said = refused(postgres, gone, INDEX_ON_ID)
@@ -158,13 +160,13 @@ def test_what_is_not_lossless_refuses_all(postgres: Access) -> None:
 INDEX_ON_ID = pair("0002", 3, "create index i on t (id)", "drop index i")
 
 
-def test_a_missing_down_and_a_newer_row_refuse(postgres: Access) -> None:
+def test_a_missing_down_and_a_newer_row_refuse(postgres: Near) -> None:
     up(postgres, TABLE, replace(COLUMN, down=None), INDEX)
     assert "0001.down.sql is missing" in refused(postgres, replace(COLUMN, down=None), INDEX)
     assert "row 3  was applied later" in refused(postgres, COLUMN)
 
 
-def test_another_text_than_was_applied_refuses(postgres: Access) -> None:
+def test_another_text_than_was_applied_refuses(postgres: Near) -> None:
     files = v1(_a="create table t (id int)")
     (one,) = read_folder(files).migrations
     up(postgres, one, form=Format.V1)
@@ -173,7 +175,7 @@ def test_another_text_than_was_applied_refuses(postgres: Access) -> None:
     assert "another text" in refused(postgres, edited, form=Format.V1)
 
 
-def test_concurrently_goes_outside_of_a_transaction(postgres: Access) -> None:
+def test_concurrently_goes_outside_of_a_transaction(postgres: Near) -> None:
     quiet = pair(
         "0001",
         2,
@@ -189,7 +191,7 @@ def test_concurrently_goes_outside_of_a_transaction(postgres: Access) -> None:
     assert hashes(postgres) == [TABLE.hash]
 
 
-def test_a_file_that_failed_half_way_is_taken_back(postgres: Access) -> None:
+def test_a_file_that_failed_half_way_is_taken_back(postgres: Near) -> None:
     half = pair(
         "0001",
         2,
@@ -213,7 +215,7 @@ def test_a_file_that_failed_half_way_is_taken_back(postgres: Access) -> None:
     assert hashes(postgres) == [TABLE.hash]
 
 
-def test_a_down_that_fails_leaves_the_rest(postgres: Access) -> None:
+def test_a_down_that_fails_leaves_the_rest(postgres: Near) -> None:
     wrong = replace(COLUMN, down="alter table t drop b;\ndrop index nowhere")
     up(postgres, TABLE, wrong, INDEX)
     with pytest.raises(NeedsPerson) as caught:
@@ -230,7 +232,7 @@ def test_a_down_that_fails_leaves_the_rest(postgres: Access) -> None:
 class Between:
     """Does something to the database when a session that matches is about to begin."""
 
-    def __init__(self, postgres: Access, sign: str, sql: str, *, lose: bool = False) -> None:
+    def __init__(self, postgres: Near, sign: str, sql: str, *, lose: bool = False) -> None:
         self.postgres, self.sign, self.sql, self.lose = postgres, sign, sql, lose
         self.host = postgres.host
 
@@ -244,7 +246,7 @@ class Between:
         return printed
 
 
-def test_what_is_written_after_the_look_is_seen_under_the_lock(postgres: Access) -> None:
+def test_what_is_written_after_the_look_is_seen_under_the_lock(postgres: Near) -> None:
     up(postgres, TABLE, COLUMN, INDEX)
     server: Any = Between(postgres, "begin 0", "insert into t values (1, 'x', 'y')")
     with pytest.raises(NeedsPerson) as caught:
@@ -255,7 +257,7 @@ def test_what_is_written_after_the_look_is_seen_under_the_lock(postgres: Access)
     assert hashes(postgres) == [TABLE.hash, COLUMN.hash]
 
 
-def test_another_migrators_newer_row_stops_it(postgres: Access) -> None:
+def test_another_migrators_newer_row_stops_it(postgres: Near) -> None:
     up(postgres, TABLE, COLUMN)
     newer = "insert into drizzle.__drizzle_migrations (hash, created_at) values ('x', 9)"
     server: Any = Between(postgres, "begin 0", newer)
@@ -264,7 +266,7 @@ def test_another_migrators_newer_row_stops_it(postgres: Access) -> None:
     assert hashes(postgres) == [TABLE.hash, COLUMN.hash, "x"]
 
 
-def test_a_lost_connection_is_looked_after(postgres: Access) -> None:
+def test_a_lost_connection_is_looked_after(postgres: Near) -> None:
     up(postgres, TABLE, COLUMN, INDEX)
     server: Any = Between(postgres, "begin 0", "", lose=True)
     said: list[str] = []
@@ -274,7 +276,7 @@ def test_a_lost_connection_is_looked_after(postgres: Access) -> None:
     assert hashes(postgres) == [TABLE.hash]
 
 
-def test_a_lock_is_waited_for_and_tried_again(postgres: Access) -> None:
+def test_a_lock_is_waited_for_and_tried_again(postgres: Near) -> None:
     up(postgres, TABLE, COLUMN)
     held = "begin; select * from t; select pg_sleep(2.5); commit"
     holder = threading.Thread(target=asked, args=(postgres, held))
@@ -291,7 +293,7 @@ def test_a_lock_is_waited_for_and_tried_again(postgres: Access) -> None:
     assert hashes(postgres) == [TABLE.hash]
 
 
-def test_a_guard_that_cannot_be_asked_is_told(postgres: Access) -> None:
+def test_a_guard_that_cannot_be_asked_is_told(postgres: Near) -> None:
     up(postgres, TABLE, COLUMN)
     asked(postgres, "create role nobody_at_all")
     asked(postgres, "alter table t owner to nobody_at_all")
@@ -308,7 +310,7 @@ def test_a_guard_that_cannot_be_asked_is_told(postgres: Access) -> None:
 class As:
     """Asks as a role that may see Drizzle's table and no other."""
 
-    def __init__(self, postgres: Access) -> None:
+    def __init__(self, postgres: Near) -> None:
         self.postgres, self.host = postgres, postgres.host
         asked(postgres, "create role weak; grant usage on schema drizzle, public to weak")
         asked(postgres, "grant select on all tables in schema drizzle to weak")

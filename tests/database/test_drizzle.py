@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import secrets
+import shlex
 import shutil
 import subprocess
+import tarfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -23,12 +26,12 @@ from deploy.database.migrations.states import State, fit
 
 from .conftest import asked, docker, have
 from .migrations import shop_folder, v0, v1
+from .shells import Near, Shells
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
-    from deploy.database.access import Access
+    from deploy.remote.host import Result
 
 pytestmark = pytest.mark.fleet
 
@@ -49,27 +52,22 @@ await pool.end();
 class Drizzle:
     """A container beside the server, in which both versions of Drizzle are."""
 
-    container: str
-    scratch: Path
+    shells: Shells
 
     def migrate(
         self, version: Format, files: dict[str, bytes], table: Table | None = None
-    ) -> subprocess.CompletedProcess[bytes]:
+    ) -> Result:
         """Run the migrator of a version over a folder, as an application does when it starts."""
         table = table or Table()
         name = secrets.token_hex(4)
-        for path, content in files.items():
-            place = self.scratch / name / path
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_bytes(content)
-        docker("cp", str(self.scratch / name), f"{self.container}:/tmp/{name}")
-        node = ["docker", "exec", self.container, "node", f"/opt/{version}/migrate.mjs"]
-        return subprocess.run(
-            [*node, f"/tmp/{name}", table.schema, table.name],
-            capture_output=True,
-            timeout=60,
-            check=False,
-        )
+        words = ["node", f"/opt/{version}/migrate.mjs", f"/tmp/{name}", table.schema, table.name]
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w") as tar:
+            for path, content in files.items():
+                entry = tarfile.TarInfo(f"{name}/{path}")
+                entry.size = len(content)
+                tar.addfile(entry, io.BytesIO(content))
+        return self.shells.run(f"tar -xC /tmp && {shlex.join(words)}", packed.getvalue())
 
 
 @pytest.fixture(scope="session")
@@ -98,12 +96,14 @@ def drizzle(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[D
             )
             assert done.returncode == 0, done.stderr.decode()
             docker("cp", str(place), f"{name}:/opt/{version}")
-        yield Drizzle(name, home)
+        shells = Shells(name)
+        yield Drizzle(shells)
+        shells.close()
     finally:
         docker("rm", "--force", name)
 
 
-def headway(postgres: Access, files: dict[str, bytes], table: Table | None = None) -> Folder:
+def headway(postgres: Near, files: dict[str, bytes], table: Table | None = None) -> Folder:
     """Apply what is pending, as a deploy does."""
     folder = read_folder(files)
     standing = compare(folder, recorded(postgres, table))
@@ -120,25 +120,16 @@ NAMED = (
 )
 
 
-def left(postgres: Access, version: Format) -> tuple[list[str], str]:
+def left(postgres: Near, version: Format) -> tuple[list[str], str]:
     """The rows, and the schema with Drizzle's own."""
     rows = asked(postgres, ROWS if version is Format.V0 else NAMED)
-    dump = docker(
-        *(
-            "exec",
-            postgres.settings["project"],
-            "pg_dump",
-            "--schema-only",
-            "--username",
-            "shop",
-            "shop",
-        )
-    )
+    done = postgres.shells.run("exec pg_dump --schema-only --username shop shop")
+    assert done.exit_code == 0, done.stderr.decode()
     # A random word, against tables whose content looks like psql's commands.
-    return rows, re.sub(r"^\\(un)?restrict \w+$", "", dump, flags=re.MULTILINE)
+    return rows, re.sub(r"^\\(un)?restrict \w+$", "", done.text, flags=re.MULTILINE)
 
 
-def empty(postgres: Access) -> None:
+def empty(postgres: Near) -> None:
     asked(postgres, "drop schema drizzle cascade; drop schema public cascade; create schema public")
 
 
@@ -167,10 +158,10 @@ FOLDERS = {
 
 @pytest.mark.parametrize(("version", "files"), FOLDERS.values(), ids=FOLDERS)
 def test_ours_and_drizzles_are_equal(
-    postgres: Access, drizzle: Drizzle, version: Format, files: dict[str, bytes]
+    postgres: Near, drizzle: Drizzle, version: Format, files: dict[str, bytes]
 ) -> None:
     done = drizzle.migrate(version, files)
-    assert done.returncode == 0, done.stderr.decode()
+    assert done.exit_code == 0, done.stderr.decode()
     theirs = left(postgres, version)
     said = asked(postgres, "select to_regclass('said') is not null")
     texts = asked(postgres, "select query from said") if said == ["t"] else []
@@ -185,12 +176,12 @@ def test_ours_and_drizzles_are_equal(
     # And Drizzle, on top of it, finds nothing to do.
     before = asked(postgres, "select * from drizzle.__drizzle_migrations")
     done = drizzle.migrate(version, files)
-    assert done.returncode == 0, done.stderr.decode()
+    assert done.exit_code == 0, done.stderr.decode()
     assert asked(postgres, "select * from drizzle.__drizzle_migrations") == before
     assert left(postgres, version) == theirs
 
 
-def test_one_by_one_and_in_turns(postgres: Access, drizzle: Drizzle) -> None:
+def test_one_by_one_and_in_turns(postgres: Near, drizzle: Drizzle) -> None:
     """Ours, then theirs, then ours: each goes on where the other has stopped."""
     for version, make in ((Format.V0, v0), (Format.V1, v1)):
         for count in range(1, len(MANY) + 1):
@@ -198,19 +189,19 @@ def test_one_by_one_and_in_turns(postgres: Access, drizzle: Drizzle) -> None:
             if count % 2:
                 headway(postgres, files)
             else:
-                assert drizzle.migrate(version, files).returncode == 0
+                assert drizzle.migrate(version, files).exit_code == 0
         assert len(recorded(postgres).rows) == len(MANY)
         assert len(compare(read_folder(make(**MANY)), recorded(postgres)).judged) == len(MANY)
         empty(postgres)
 
 
 @pytest.mark.parametrize("version", list(Format))
-def test_a_table_of_another_name(postgres: Access, drizzle: Drizzle, version: Format) -> None:
+def test_a_table_of_another_name(postgres: Near, drizzle: Drizzle, version: Format) -> None:
     table = Table("public", 'my "migrations"')
     files = (v0 if version is Format.V0 else v1)(_a="create table a ()")
     headway(postgres, files, table)
     before = recorded(postgres, table)
-    assert drizzle.migrate(version, files, table).returncode == 0
+    assert drizzle.migrate(version, files, table).exit_code == 0
     assert recorded(postgres, table) == before
     assert len(before.rows) == 1
 
@@ -237,42 +228,40 @@ THREE = {"_a": "create table a ()", "_b": "create table b ()", "_c": "create tab
 TIMES = [1767323045123, 1767323046456, 1767323099789]
 
 
-def test_a_table_of_drizzle_0_is_lifted_as_drizzle_1_does(
-    postgres: Access, drizzle: Drizzle
-) -> None:
+def test_a_table_of_drizzle_0_is_lifted_as_drizzle_1_does(postgres: Near, drizzle: Drizzle) -> None:
     first = dict(list(THREE.items())[:2])
 
     def begin() -> None:
-        assert drizzle.migrate(Format.V0, journal(TIMES[:2], **first)).returncode == 0
+        assert drizzle.migrate(Format.V0, journal(TIMES[:2], **first)).exit_code == 0
 
     begin()
     files = converted(TIMES, **THREE)
     done = drizzle.migrate(Format.V1, files)
-    assert done.returncode == 0, done.stderr.decode()
+    assert done.exit_code == 0, done.stderr.decode()
     theirs = left(postgres, Format.V1)
     assert [line.rpartition("|")[2] for line in theirs[0]] == ["t", "t", "f"]
     empty(postgres)
     begin()
     headway(postgres, files)
     assert left(postgres, Format.V1) == theirs
-    assert drizzle.migrate(Format.V1, files).returncode == 0
+    assert drizzle.migrate(Format.V1, files).exit_code == 0
     assert left(postgres, Format.V1) == theirs
 
 
-def states(postgres: Access, files: dict[str, bytes]) -> list[State]:
+def states(postgres: Near, files: dict[str, bytes]) -> list[State]:
     return [one.state for one in compare(read_folder(files), recorded(postgres)).judged]
 
 
-def test_what_drizzle_does_silently_is_told(postgres: Access, drizzle: Drizzle) -> None:
+def test_what_drizzle_does_silently_is_told(postgres: Near, drizzle: Drizzle) -> None:
     """It reports success each time, and the file's table is not there."""
     headway(postgres, journal([TIMES[0], TIMES[2]], _a=THREE["_a"], _c=THREE["_c"]))
     late = journal(TIMES, **THREE)
     assert states(postgres, late) == [State.APPLIED, State.SKIPPED, State.APPLIED]
-    assert drizzle.migrate(Format.V0, late).returncode == 0
+    assert drizzle.migrate(Format.V0, late).exit_code == 0
     assert asked(postgres, "select to_regclass('b') is null") == ["t"]
     edited = journal([TIMES[0]], _a="create table a (); create table edited ()")
     assert states(postgres, edited) == [State.EDITED, State.ORPHAN]
-    assert drizzle.migrate(Format.V0, edited).returncode == 0
+    assert drizzle.migrate(Format.V0, edited).exit_code == 0
     assert asked(postgres, "select to_regclass('edited') is null") == ["t"]
     moved = journal([TIMES[0], TIMES[2] + 1], _a=THREE["_a"], _c=THREE["_c"])
     assert states(postgres, moved) == [State.APPLIED, State.AGAIN]
@@ -280,7 +269,7 @@ def test_what_drizzle_does_silently_is_told(postgres: Access, drizzle: Drizzle) 
     assert b'relation "c" already exists' in done.stderr
 
 
-def test_the_old_image_on_a_table_of_drizzle_1(postgres: Access, drizzle: Drizzle) -> None:
+def test_the_old_image_on_a_table_of_drizzle_1(postgres: Near, drizzle: Drizzle) -> None:
     """Why it is refused: what Drizzle 0.x writes there, Drizzle 1 runs again."""
     first = dict(list(THREE.items())[:2])
     headway(postgres, converted(TIMES[:2], **first))
@@ -288,7 +277,7 @@ def test_the_old_image_on_a_table_of_drizzle_1(postgres: Access, drizzle: Drizzl
     assert State.FORMAT in states(postgres, old)
     # The two rows have whole seconds, so that even the second would be run again.
     asked(postgres, "update drizzle.__drizzle_migrations set created_at = created_at + 999")
-    assert drizzle.migrate(Format.V0, old).returncode == 0
+    assert drizzle.migrate(Format.V0, old).exit_code == 0
     new = converted(TIMES, **THREE)
     assert states(postgres, new) == [State.APPLIED, State.APPLIED, State.AGAIN]
     assert b'relation "c" already exists' in drizzle.migrate(Format.V1, new).stderr
@@ -296,13 +285,13 @@ def test_the_old_image_on_a_table_of_drizzle_1(postgres: Access, drizzle: Drizzl
     (wrong,) = compare(read_folder(new), recorded(postgres)).wrong
     asked(postgres, wrong.mend.partition("writes it: ")[2])
     assert states(postgres, new) == [State.APPLIED] * 3
-    assert drizzle.migrate(Format.V1, new).returncode == 0
+    assert drizzle.migrate(Format.V1, new).exit_code == 0
 
 
 def test_a_table_with_a_row_that_has_no_file_is_not_lifted(
-    postgres: Access, drizzle: Drizzle
+    postgres: Near, drizzle: Drizzle
 ) -> None:
-    assert drizzle.migrate(Format.V0, journal(TIMES, **THREE)).returncode == 0
+    assert drizzle.migrate(Format.V0, journal(TIMES, **THREE)).exit_code == 0
     files = converted([TIMES[0], TIMES[1], TIMES[2] + 9000], **{**THREE, "_c": "create table d ()"})
     assert states(postgres, files) == [State.APPLIED, State.APPLIED, State.PENDING, State.ORPHAN]
     assert b"do not match any local migration" in drizzle.migrate(Format.V1, files).stderr
@@ -316,7 +305,7 @@ def test_a_table_with_a_row_that_has_no_file_is_not_lifted(
     assert left(postgres, Format.V0) == before
 
 
-def test_nothing_of_drizzle_0_is_written_into_a_table_of_drizzle_1(postgres: Access) -> None:
+def test_nothing_of_drizzle_0_is_written_into_a_table_of_drizzle_1(postgres: Near) -> None:
     headway(postgres, v1(**THREE))
     before = left(postgres, Format.V1)
     with pytest.raises(MigrationFailed, match="the table of migrations is Drizzle 1's") as caught:

@@ -20,7 +20,7 @@ from .conftest import asked
 from .migrations import v0
 
 if TYPE_CHECKING:
-    from deploy.database.access import Access
+    from .shells import Near
 
 pytestmark = pytest.mark.fleet
 
@@ -42,7 +42,7 @@ def folder(**downs: str) -> Folder:
     return read_folder(files | {f"{name}.down.sql": one.encode() for name, one in downs.items()})
 
 
-def failed(postgres: Access, **downs: str) -> tuple[Migrate, Shape]:
+def failed(postgres: Near, **downs: str) -> tuple[Migrate, Shape]:
     """The step after its third file has failed half-way, and the schema before it."""
     whole = folder(**downs)
     Applier(postgres, LIMITS).apply(whole.migrations[:1], form=whole.format)
@@ -54,14 +54,14 @@ def failed(postgres: Access, **downs: str) -> tuple[Migrate, Shape]:
     return step, before
 
 
-def test_what_loses_nothing_is_taken_back(postgres: Access) -> None:
+def test_what_loses_nothing_is_taken_back(postgres: Near) -> None:
     step, before = failed(postgres, **DOWNS)
     assert step.undo(lambda *_: None) == "c, b taken back: the schema is as it was before"
     assert differences(before, shape(catalogue.read(postgres))) == ()
     assert len(recorded(postgres).rows) == 1
 
 
-def test_without_a_way_back_a_person_is_needed(postgres: Access) -> None:
+def test_without_a_way_back_a_person_is_needed(postgres: Near) -> None:
     step, _ = failed(postgres, c=DOWNS["c"])
     with pytest.raises(NeedsPerson, match="not as it was before") as caught:
         step.undo(lambda *_: None)
@@ -72,7 +72,7 @@ def test_without_a_way_back_a_person_is_needed(postgres: Access) -> None:
     assert len(recorded(postgres).rows) == 2
 
 
-def test_a_guard_that_says_no(postgres: Access) -> None:
+def test_a_guard_that_says_no(postgres: Near) -> None:
     step, _ = failed(postgres, **DOWNS)
     asked(postgres, "update users set age = 3")
     with pytest.raises(NeedsPerson, match="not as it was before") as caught:

@@ -9,7 +9,7 @@ import pytest
 from deploy.database.lint.lint import File, lint
 
 if TYPE_CHECKING:
-    from deploy.database.access import Access
+    from .shells import Near
 
 pytestmark = pytest.mark.fleet
 
@@ -78,19 +78,18 @@ STATEMENTS = {
 }
 
 
-def said(postgres: Access, sql: str) -> set[str]:
+def said(postgres: Near, sql: str) -> set[str]:
     """What the server says of a statement, which is rolled back."""
     text = f"{BEFORE}; set client_min_messages = debug1; {sql}; rollback;"
-    words = ["docker", "exec", "-i", "-e", "PGPASSWORD=x", postgres.settings["project"]]
-    psql = ["psql", "-h", "127.0.0.1", "-U", "shop", "-Xq", "-v", "ON_ERROR_STOP=1"]
-    done = postgres.host.exec([*words, *psql], stdin=f"begin; {text}".encode(), timeout=30)
+    psql = "PGPASSWORD=x exec psql -h 127.0.0.1 -U shop -Xq -v ON_ERROR_STOP=1"
+    done = postgres.shells.run(psql, f"begin; {text}".encode(), timeout=30)
     stderr = done.stderr.decode()
     assert done.exit_code == 0, stderr
     return {ours for phrase, ours in SAYS.items() if phrase in stderr}
 
 
 @pytest.mark.parametrize(("clauses", "expected"), STATEMENTS.items(), ids=STATEMENTS)
-def test_what_is_scanned_and_rewritten(postgres: Access, clauses: str, expected: set[str]) -> None:
+def test_what_is_scanned_and_rewritten(postgres: Near, clauses: str, expected: set[str]) -> None:
     sql = f"alter table users {clauses}"
     assert said(postgres, sql) == expected
     found = lint([File("a.sql", sql)], [File("before.sql", BEFORE)])

@@ -19,8 +19,9 @@ from .migrations import v0
 from .test_apply_failures import holding
 
 if TYPE_CHECKING:
-    from deploy.database.access import Access
     from deploy.database.migrations.folder import Folder
+
+    from .shells import Near
 
 pytestmark = pytest.mark.fleet
 
@@ -33,14 +34,14 @@ def folder(*, downs: bool = True, **files: str) -> Folder:
 
 
 @pytest.fixture
-def users(postgres: Access) -> Access:
+def users(postgres: Near) -> Near:
     """A database that has the first migration."""
     first = folder(a=USERS)
     Applier(postgres, Limits(5, 60)).apply(first.migrations, form=first.format)
     return postgres
 
 
-def test_what_is_pending_and_what_waits(users: Access) -> None:
+def test_what_is_pending_and_what_waits(users: Near) -> None:
     found = look(
         folder(
             a=USERS,
@@ -72,14 +73,14 @@ REFUSED = {
 
 @pytest.mark.parametrize(("sql", "where", "rule"), REFUSED.values(), ids=REFUSED)
 def test_what_the_running_version_could_not_live_with(
-    users: Access, sql: str, where: str, rule: str
+    users: Near, sql: str, where: str, rule: str
 ) -> None:
     with pytest.raises(Refused, match="could not live with") as caught:
         look(folder(a=USERS, b=sql), users)
     assert (where, rule) in [(one.where, one.path) for one in caught.value.faults]
 
 
-def test_one_that_is_allowed_with_a_reason(users: Access) -> None:
+def test_one_that_is_allowed_with_a_reason(users: Near) -> None:
     sql = (
         "-- deploy: allow drop-column nobody has read it since March\nalter table users drop mail;"
     )
@@ -88,7 +89,7 @@ def test_one_that_is_allowed_with_a_reason(users: Access) -> None:
     assert [one.name for one in found.now] == ["b"]
 
 
-def test_a_lock_is_judged_by_the_size_of_the_table(users: Access) -> None:
+def test_a_lock_is_judged_by_the_size_of_the_table(users: Near) -> None:
     index = folder(a=USERS, b="create index on users (mail);")
     (small,) = look(index, users).judged
     assert (small.finding.rule, small.outcome) == ("index-blocks-writes", Outcome.WARNED)
@@ -99,7 +100,7 @@ def test_a_lock_is_judged_by_the_size_of_the_table(users: Access) -> None:
         look(index, users)
 
 
-def test_one_without_a_way_back(users: Access) -> None:
+def test_one_without_a_way_back(users: Near) -> None:
     """Said where none is required, and else refused, unless somebody has written why."""
     column = "alter table users add column age integer;"
     (one,) = look(folder(a=USERS, b=column, downs=False), users).judged
@@ -113,14 +114,14 @@ def test_one_without_a_way_back(users: Access) -> None:
     assert look(folder(a=USERS, b=column), users, downs=True).judged == ()
 
 
-def test_what_is_opaque_waits_for_a_rehearsal_on_the_rows(users: Access) -> None:
+def test_what_is_opaque_waits_for_a_rehearsal_on_the_rows(users: Near) -> None:
     opaque = folder(a=USERS, b="do $$ begin execute 'drop ' || 'table users'; end $$;")
     found = look(opaque, users, rehearsed=True)
     assert [one.outcome for one in found.judged] == [Outcome.LATER]
     assert found.tables["users"] > 0
 
 
-def test_what_does_not_fit_is_refused(users: Access) -> None:
+def test_what_does_not_fit_is_refused(users: Near) -> None:
     with pytest.raises(Refused, match="do not fit together"):
         look(folder(a=f"{USERS}-- edited"), users)
 
@@ -139,19 +140,19 @@ def test_where_nothing_is_there_yet_nothing_waits() -> None:
     assert (found.later, found.judged, found.fresh) == ((), (), True)
 
 
-def test_an_empty_database_is_one_that_nothing_runs_on(postgres: Access) -> None:
+def test_an_empty_database_is_one_that_nothing_runs_on(postgres: Near) -> None:
     found = look(folder(**WHOLE_HISTORY), postgres)
     assert [one.name for one in found.now] == ["a", "b", "c"]
     assert (found.later, found.judged, found.fresh) == ((), (), False)
 
 
-def test_tables_that_drizzle_did_not_make_are_of_a_version_that_runs(postgres: Access) -> None:
+def test_tables_that_drizzle_did_not_make_are_of_a_version_that_runs(postgres: Near) -> None:
     asked(postgres, "create table old (id integer)")
     with pytest.raises(Refused, match="drop-table: old"):
         look(folder(a="drop table old;"), postgres)
 
 
-def test_sizes_are_of_tables_and_of_their_indexes(users: Access) -> None:
+def test_sizes_are_of_tables_and_of_their_indexes(users: Near) -> None:
     asked(users, "create schema s; create table s.t (id integer primary key)")
     found = sizes(users)
     assert found["users_pkey"] == found["users"] > 0
@@ -159,7 +160,7 @@ def test_sizes_are_of_tables_and_of_their_indexes(users: Access) -> None:
     asked(users, "drop schema s cascade")
 
 
-def test_a_table_that_somebody_has_for_itself_is_not_waited_for(users: Access) -> None:
+def test_a_table_that_somebody_has_for_itself_is_not_waited_for(users: Near) -> None:
     with holding(users, "lock table users"), pytest.raises(Refused) as caught:
         sizes(users)
     assert "a table is locked, so that nobody can read it, by pid" in caught.value.message

@@ -28,7 +28,7 @@ from .drizzle_histories import RENAMES, STEPS, Step
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from deploy.database.access import Access
+    from .shells import Near
 
 pytestmark = pytest.mark.fleet
 
@@ -90,15 +90,15 @@ def of_disk(folder: Path) -> Folder:
     return read_folder({name: path.read_bytes() for name, path in files.items() if path.is_file()})
 
 
-def now(postgres: Access) -> Shape:
+def now(postgres: Near) -> Shape:
     return shape(read(postgres))
 
 
-def run(postgres: Access, sql: str) -> None:
+def run(postgres: Near, sql: str) -> None:
     asked(postgres, f"begin;\n{sql}\n;commit;")
 
 
-def proven(postgres: Access, folder: Folder) -> dict[str, Class]:
+def proven(postgres: Near, folder: Folder) -> dict[str, Class]:
     """Go up, down and up with each migration, and return the classes of their downs."""
     found = {}
     before = now(postgres)
@@ -124,7 +124,7 @@ def proven(postgres: Access, folder: Folder) -> dict[str, Class]:
 
 @pytest.mark.parametrize("form", list(Format))
 def test_every_kind_of_change_there_and_back(
-    postgres: Access, projects: dict[Format, Project], form: Format
+    postgres: Near, projects: dict[Format, Project], form: Format
 ) -> None:
     place = projects[form].generate("steps", STEPS)
     written = write_downs(place)
@@ -134,12 +134,12 @@ def test_every_kind_of_change_there_and_back(
     assert list(classes.values()) == [Class(step.klass) for step in STEPS]
 
 
-def test_renames_of_drizzle_1(postgres: Access, projects: dict[Format, Project]) -> None:
+def test_renames_of_drizzle_1(postgres: Near, projects: dict[Format, Project]) -> None:
     place = projects[Format.V1].generate("renames", RENAMES)
     renamed(postgres, place)
 
 
-def test_renames_of_drizzle_0(postgres: Access, projects: dict[Format, Project]) -> None:
+def test_renames_of_drizzle_0(postgres: Near, projects: dict[Format, Project]) -> None:
     """drizzle-kit 0.x asks in a terminal, so that it is given one, and the keys."""
     project = projects[Format.V0]
     place = project.generate("renames", RENAMES[:1])
@@ -148,7 +148,7 @@ def test_renames_of_drizzle_0(postgres: Access, projects: dict[Format, Project])
     renamed(postgres, place)
 
 
-def renamed(postgres: Access, place: Path) -> None:
+def renamed(postgres: Near, place: Path) -> None:
     assert write_downs(place).complete
     folder = of_disk(place)
     assert [down.klass for one in folder.migrations if (down := down_of(one))] == ["A", "C", "A"]

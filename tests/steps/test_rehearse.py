@@ -16,16 +16,16 @@ from deploy.database.outlook import Outlook, look
 from deploy.errors import Refused
 from deploy.settings import Rehearsal
 from deploy.steps.rehearse import Rehearse
-from tests.backup.conftest import Heard, asked, backups, database, server
+from tests.backup.conftest import Heard, asked, backups, database, server, server_17
 from tests.database.migrations import hidden, v0
-from tests.database.rehearsal.conftest import servers
+from tests.database.rehearsal.conftest import named, servers
 
 if TYPE_CHECKING:
     from deploy.database.backup.manifest import Manifest
     from deploy.database.rehearsal.rehearsed import Rehearsed
 
 pytestmark = pytest.mark.fleet
-__all__ = ["backups", "database", "server"]
+__all__ = ["backups", "database", "named", "server", "server_17"]
 
 LIMITS = Limits(5, 60)
 BASE = """
@@ -88,7 +88,7 @@ def place(backups: Backups) -> Place:
 
 
 @pytest.fixture(autouse=True)
-def nothing_stays() -> Any:
+def nothing_stays(named: None) -> Any:
     yield
     assert servers() == set()
 

@@ -100,12 +100,11 @@ open_server() {
 	began=$(now)
 	restore
 	took=$(seconds_since "$began")
-	if ! printf '%s\n' "$counted_sql" | ask_server "$database" >"$errors.count" 2>"$errors" ||
-		! found=$(printf '%s\n' "$facts_sql" | ask_server "$database" 2>"$errors"); then
+	found=$(printf '%s;\n%s\n' "$counted_sql" "$facts_sql" | ask_server "$database" 2>"$errors") ||
 		give_up failed "what was restored could not be asked"
-	fi
 	printf '{"event":"opened","seconds":%s,"listed":%s,"tables":%s,"facts":%s}\n' "$took" \
-		"$(grep -cE '^[0-9]+; 1259 [0-9]+ TABLE ' "$errors.list")" "$(cat "$errors.count")" \
+		"$(grep -cE '^[0-9]+; 1259 [0-9]+ TABLE ' "$errors.list")" \
+		"$(printf '%s\n' "$found" | head -n 1)" \
 		"$(printf '%s\n' "$found" | grep '^{' | tail -n 1)" | tee -a "$log"
 	opened=1
 }

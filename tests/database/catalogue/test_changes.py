@@ -18,7 +18,7 @@ from tests.database.conftest import asked
 from tests.database.migrations import hidden, shop_folder
 
 if TYPE_CHECKING:
-    from deploy.database.access import Access
+    from tests.database.shells import Near
 
 EMPTY = """
 drop schema if exists other, another, third, plugin, public cascade;
@@ -432,7 +432,7 @@ CHANGES: dict[str, tuple[str, set[str]]] = {
 }
 
 
-def run(postgres: Access, *files: str) -> list[Catalogue]:
+def run(postgres: Near, *files: str) -> list[Catalogue]:
     """The catalogue after each file."""
     sql = ";\n".join(part for file in files for part in (file, QUERY))
     text = postgres.psql(sql, timeout=60, doing="it failed")
@@ -449,15 +449,28 @@ def found(before: Catalogue, after: Catalogue, base: Catalogue | None = None) ->
 
 @pytest.mark.fleet
 @pytest.mark.parametrize(("sql", "expected"), CHANGES.values(), ids=CHANGES.keys())
-def test_change(postgres: Access, sql: str, expected: set[str]) -> None:
+def test_change(postgres: Near, sql: str, expected: set[str]) -> None:
     before, plain, again, disguised = run(postgres, EMPTY + BASE, sql, EMPTY + BASE, hidden(sql))
     assert found(before, plain) == expected
     assert found(again, disguised) == expected
     assert found(plain, plain) == set()
 
 
+# A part of them, since the statements are the same and what is asked is one text.
+SOME = dict(list(CHANGES.items())[::8])
+
+
 @pytest.mark.fleet
-def test_what_the_batch_itself_has_made_may_be_changed(postgres: Access) -> None:
+@pytest.mark.parametrize("postgres", [15], indirect=True, ids=["PostgreSQL 15"])
+@pytest.mark.parametrize(("sql", "expected"), SOME.values(), ids=SOME.keys())
+def test_change_on_an_older_version(postgres: Near, sql: str, expected: set[str]) -> None:
+    before, plain, again, disguised = run(postgres, EMPTY + BASE, sql, EMPTY + BASE, hidden(sql))
+    assert found(before, plain) == expected
+    assert found(again, disguised) == expected
+
+
+@pytest.mark.fleet
+def test_what_the_batch_itself_has_made_may_be_changed(postgres: Near) -> None:
     base, one, two, three = run(
         postgres,
         EMPTY + BASE,
@@ -488,7 +501,7 @@ def test_every_rule_of_the_catalogue_is_met() -> None:
 
 
 @pytest.mark.fleet
-def test_the_shop_is_harmless_to_itself(postgres: Access) -> None:
+def test_the_shop_is_harmless_to_itself(postgres: Near) -> None:
     migrations = read_folder(shop_folder()).migrations
     snapshots = run(postgres, EMPTY, *(one.sql for one in migrations))
     assert len(snapshots) == len(migrations) + 1
@@ -499,7 +512,7 @@ def test_the_shop_is_harmless_to_itself(postgres: Access) -> None:
 
 
 @pytest.mark.fleet
-def test_an_extension_is_its_own_affair(postgres: Access) -> None:
+def test_an_extension_is_its_own_affair(postgres: Near) -> None:
     before, after, gone = run(
         postgres,
         EMPTY + BASE,
@@ -513,7 +526,7 @@ def test_an_extension_is_its_own_affair(postgres: Access) -> None:
 
 
 @pytest.mark.fleet
-def test_an_index_that_a_failure_has_left(postgres: Access) -> None:
+def test_an_index_that_a_failure_has_left(postgres: Near) -> None:
     asked(postgres, "create table x (a int); insert into x values (1), (1)")
     with pytest.raises(HostError):
         asked(postgres, "create unique index concurrently x_a on x (a)")

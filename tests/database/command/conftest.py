@@ -16,7 +16,7 @@ from tests.database.conftest import have
 from .project import Project
 
 if TYPE_CHECKING:
-    from deploy.database.access import Access
+    from tests.database.shells import Near
 
 WANTED = ("drizzle-kit@0.31.11", "drizzle-orm@0.45.4", "pg@8.23.1")
 CONFIG = """\
@@ -50,7 +50,7 @@ Application = Callable[..., Project]
 
 
 @pytest.fixture
-def application(kit: Path, tmp_path: Path, postgres: Access, server: str) -> Iterator[Application]:
+def application(kit: Path, tmp_path: Path, postgres: Near, server: str) -> Iterator[Application]:
     """Makes an application: its `drizzle/`, its `schema.js`, and a release on this machine."""
     made: list[Project] = []
 

@@ -24,6 +24,7 @@ from .project import Heard, Project
 if TYPE_CHECKING:
     from deploy.database.access import Access
     from deploy.database.migrations.folder import Migration
+    from tests.database.shells import Near
 
 pytestmark = pytest.mark.fleet
 
@@ -71,9 +72,9 @@ def by_node(sql: str) -> str:
     return f"cat >/tmp/run.cjs <<'END'\n{code}\nEND\n{run}"
 
 
-def test_drizzle_kit_migrates(application: Application, postgres: Access) -> None:
+def test_drizzle_kit_migrates(application: Application, postgres: Near, service: Access) -> None:
     files, heard = folder(), Heard()
-    one = step(application(files), postgres, files, fresh=True)
+    one = step(application(files), service, files, fresh=True)
     assert one.do(heard) == "0000_a, 0001_b"
     assert heard == [(f"applying 0000_a, 0001_b by {MIGRATE}", False)]
     assert compare(read_folder(files), recorded(postgres)).pending == []
@@ -103,7 +104,7 @@ NOT_DONE = {
 
 @pytest.mark.parametrize(("text", "how", "said"), NOT_DONE.values(), ids=NOT_DONE)
 def test_what_leaves_everything_as_it_was(
-    application: Application, postgres: Access, text: str, how: str, said: str
+    application: Application, postgres: Near, text: str, how: str, said: str
 ) -> None:
     files = folder(z=FAILING)
     timeout = 3 if how == "did not end" else 60
@@ -123,7 +124,7 @@ def test_what_leaves_everything_as_it_was(
 
 
 def test_one_that_says_no_and_has_done_it_all_passes_with_a_warning(
-    application: Application, postgres: Access
+    application: Application, postgres: Near
 ) -> None:
     files, heard = folder(), Heard()
     one = step(application(files), postgres, files, f"{MIGRATE}; exit 3")
@@ -135,7 +136,7 @@ def test_one_that_says_no_and_has_done_it_all_passes_with_a_warning(
 
 
 def test_a_table_that_no_migration_has_made_is_told(
-    application: Application, postgres: Access
+    application: Application, postgres: Near
 ) -> None:
     files = folder()
     text = by_node("create table half (id int)")
@@ -150,7 +151,7 @@ def test_a_table_that_no_migration_has_made_is_told(
     asked(postgres, "drop table half")
 
 
-def test_the_first_file_alone_is_told(application: Application, postgres: Access) -> None:
+def test_the_first_file_alone_is_told(application: Application, postgres: Near) -> None:
     files = folder()
     (first, _) = read_folder(files).migrations
     text = by_node(
@@ -166,7 +167,7 @@ def test_the_first_file_alone_is_told(application: Application, postgres: Access
     assert stuck.value.mend == RESTORE
 
 
-def test_rows_that_are_wrong_are_found(application: Application, postgres: Access) -> None:
+def test_rows_that_are_wrong_are_found(application: Application, postgres: Near) -> None:
     """Two migrators at once write a row twice, and drizzle-kit says that all is well."""
     files = folder()
     (first, _) = read_folder(files).migrations
@@ -179,7 +180,7 @@ def test_rows_that_are_wrong_are_found(application: Application, postgres: Acces
 
 
 def test_it_waits_for_no_lock_longer_than_the_settings_say(
-    application: Application, postgres: Access
+    application: Application, postgres: Near
 ) -> None:
     """drizzle-kit sets no lock_timeout, and the site would stand behind it."""
     files = folder()
@@ -202,7 +203,7 @@ def test_it_waits_for_no_lock_longer_than_the_settings_say(
 
 
 def test_a_database_that_is_gone_afterwards_leaves_it_unknown(
-    application: Application, postgres: Access
+    application: Application, postgres: Near
 ) -> None:
     files = folder()
     one = step(application(files), postgres, files, "exit 1")
@@ -235,7 +236,7 @@ def test_a_database_that_is_gone_afterwards_leaves_it_unknown(
 
 
 def test_what_nobody_has_judged_is_not_applied_along(
-    application: Application, postgres: Access
+    application: Application, postgres: Near
 ) -> None:
     files = folder()
     one = step(application(files), postgres, files)
@@ -250,7 +251,7 @@ def test_what_nobody_has_judged_is_not_applied_along(
         fresh.do(Heard())
 
 
-def test_the_url_is_not_shown(application: Application, postgres: Access) -> None:
+def test_the_url_is_not_shown(application: Application, postgres: Near) -> None:
     files = folder()
     project = application(files)
     project.url("postgres://shop:hunter2@nowhere/shop")

@@ -15,7 +15,7 @@ from tests.database.conftest import asked
 from .project import Heard, Project
 
 if TYPE_CHECKING:
-    from deploy.database.access import Access
+    from tests.database.shells import Near
 
     from .conftest import Application
 
@@ -31,11 +31,11 @@ def schema(*columns: str, more: str = "") -> str:
     return f"{head}export const users = pgTable('users', {{{body}}});\n{more}"
 
 
-def step(project: Project, postgres: Access, token: str, text: str = PUSH) -> Push:
+def step(project: Project, postgres: Near, token: str, text: str = PUSH) -> Push:
     return Push(postgres, project.command(text, 60), token, way_back=lambda: RESTORE)
 
 
-def test_it_changes_the_schema_and_is_proven(application: Application, postgres: Access) -> None:
+def test_it_changes_the_schema_and_is_proven(application: Application, postgres: Near) -> None:
     heard = Heard()
     one = step(application(schema=schema("name: text()")), postgres, "d-1.push")
     assert one.do(heard).endswith(" differences")
@@ -62,7 +62,7 @@ FAILS = {
 
 @pytest.mark.parametrize(("text", "said"), FAILS.values(), ids=FAILS)
 def test_what_it_would_ask_fails_with_its_question(
-    application: Application, postgres: Access, text: str, said: str
+    application: Application, postgres: Near, text: str, said: str
 ) -> None:
     asked(postgres, "create table users (id serial primary key, name text)")
     asked(postgres, "insert into users (name) values ('ada')")
@@ -76,7 +76,7 @@ def test_what_it_would_ask_fails_with_its_question(
 
 
 def test_a_statement_that_fails_leaves_those_before_it(
-    application: Application, postgres: Access
+    application: Application, postgres: Near
 ) -> None:
     """There is no transaction, and drizzle-kit ends with exit code 0."""
     asked(postgres, "create table users (id serial primary key, name text)")
@@ -95,7 +95,7 @@ def test_a_statement_that_fails_leaves_those_before_it(
     assert stuck.value.mend == RESTORE
 
 
-def test_one_that_is_never_content_is_told(application: Application, postgres: Access) -> None:
+def test_one_that_is_never_content_is_told(application: Application, postgres: Near) -> None:
     """Some defaults come back from PostgreSQL in other words, and are pushed each time."""
     heard = Heard()
     project = application(schema=schema())
@@ -105,7 +105,7 @@ def test_one_that_is_never_content_is_told(application: Application, postgres: A
     assert heard[-1] == ("push finds the same changes each time it is run", True)
 
 
-def test_one_that_goes_on_changing_is_a_failure(application: Application, postgres: Access) -> None:
+def test_one_that_goes_on_changing_is_a_failure(application: Application, postgres: Near) -> None:
     asked(postgres, "create table users (id serial primary key)")
     project = application(schema=schema("name: text()"))
     other = schema("name: text()", "mail: text()").replace("'", '"')
@@ -118,7 +118,7 @@ def test_one_that_goes_on_changing_is_a_failure(application: Application, postgr
 
 
 def test_where_there_was_nothing_to_look_at_there_may_be_nothing(
-    application: Application, postgres: Access
+    application: Application, postgres: Near
 ) -> None:
     asked(postgres, "create table of_somebody ()")
     command = application(schema=schema()).command(PUSH, 60)

@@ -16,7 +16,7 @@ from tests.database.conftest import asked
 from tests.database.migrations import SHOP, shop_folder
 
 if TYPE_CHECKING:
-    from deploy.database.access import Access
+    from tests.database.shells import Near
 
 pytestmark = pytest.mark.fleet
 
@@ -159,7 +159,7 @@ def start(breakage: object) -> str:
     return f"{table}: {what}: {message.partition(' ')[0]}"
 
 
-def broken(postgres: Access, snapshot: Snapshot, base: str, migration: str) -> list[str]:
+def broken(postgres: Near, snapshot: Snapshot, base: str, migration: str) -> list[str]:
     asked(postgres, EMPTY + base)
     before = probe(postgres, snapshot)
     asked(postgres, migration)
@@ -167,7 +167,7 @@ def broken(postgres: Access, snapshot: Snapshot, base: str, migration: str) -> l
 
 
 @pytest.mark.parametrize(("migration", "expected"), BROKEN.values(), ids=BROKEN.keys())
-def test_both_formats(postgres: Access, migration: str, expected: set[str]) -> None:
+def test_both_formats(postgres: Near, migration: str, expected: set[str]) -> None:
     v0 = read_snapshot((SNAPSHOTS / "v0.json").read_bytes())
     assert set(broken(postgres, v0, SQL + ROW, migration)) >= expected
     assert bool(broken(postgres, v0, SQL + ROW, migration)) is bool(expected)
@@ -177,7 +177,7 @@ def test_both_formats(postgres: Access, migration: str, expected: set[str]) -> N
     assert set(broken(postgres, v1, SQL + ROW, migration)) >= there
 
 
-def test_without_rows_a_check_hides_nothing_that_comes_before_it(postgres: Access) -> None:
+def test_without_rows_a_check_hides_nothing_that_comes_before_it(postgres: Near) -> None:
     snapshot = Snapshot(
         (Table("public", "t", (Field("a", "integer", not_null=True, optional=False),)),), ()
     )
@@ -210,7 +210,7 @@ def test_one_reason_is_said_once() -> None:
     assert str(one) == "t: select: 42P01 no t (and 2 more like it)"
 
 
-def test_the_shop(postgres: Access) -> None:
+def test_the_shop(postgres: Near) -> None:
     """Each version of the shop on the schemas of those before, of its own, and of those after."""
     migrations = read_folder(shop_folder()).migrations
     for number, one in enumerate(migrations):
@@ -223,7 +223,7 @@ def test_the_shop(postgres: Access) -> None:
     assert "orders: select: 42703" in broken(postgres, snapshot, upto, downs)
 
 
-def test_nothing_is_left(postgres: Access) -> None:
+def test_nothing_is_left(postgres: Near) -> None:
     snapshot = read_snapshot((SNAPSHOTS / "v0.json").read_bytes())
     asked(postgres, EMPTY + SQL + ROW)
     whole = 'select p::text from people p union all select i::text from billing."In voices" i'
@@ -236,7 +236,7 @@ def test_nothing_is_left(postgres: Access) -> None:
     assert {one.plain[:5] for one in found.values()} == {"", "23514"}
 
 
-def test_hostile_names_are_names(postgres: Access) -> None:
+def test_hostile_names_are_names(postgres: Near) -> None:
     table = "a\"b'c\\d"
     field = Field("x'; drop table y; --", "mood", True, False, values=("it's", "a\\b", 'q"'))
     snapshot = Snapshot(
@@ -254,7 +254,7 @@ def test_hostile_names_are_names(postgres: Access) -> None:
     assert asked(postgres, "select count(*) from y") == ["0"]
 
 
-def test_two_hundred_tables_take_seconds(postgres: Access) -> None:
+def test_two_hundred_tables_take_seconds(postgres: Near) -> None:
     names = [f"t{number}" for number in range(200)]
     fields = tuple(Field(f"c{n}", "text", n % 2 == 0, False) for n in range(12))
     columns = ", ".join(f"{one.name} text{' not null' * one.not_null}" for one in fields)

@@ -15,11 +15,11 @@ from deploy.database.measure.samples import add_samples, sample_sql
 from deploy.database.measure.scale import Estimate, scale
 from deploy.database.measure.watch import Measured, Touched
 from deploy.errors import CommandFailed
-from tests.database.conftest import asked
+from tests.database.conftest import BOTH, asked
 from tests.database.migrations import hidden
 
 if TYPE_CHECKING:
-    from deploy.database.access import Access
+    from tests.database.shells import Near
 
 BASE = """
 drop schema public cascade; create schema public;
@@ -105,8 +105,9 @@ def transaction(file: str, sql: str) -> str:
 
 
 @pytest.mark.fleet
+@BOTH
 @pytest.mark.parametrize(("sql", "expected"), FILES.values(), ids=FILES.keys())
-def test_hazards(postgres: Access, sql: str, expected: set[str]) -> None:
+def test_hazards(postgres: Near, sql: str, expected: set[str]) -> None:
     for disguised in (sql, hidden(sql)):
         # Another session, as what one has done is kept back in it for a while.
         asked(postgres, BASE)
@@ -123,7 +124,7 @@ def test_hazards(postgres: Access, sql: str, expected: set[str]) -> None:
 
 
 @pytest.mark.fleet
-def test_what_the_batch_has_made_is_nobodys_yet(postgres: Access) -> None:
+def test_what_the_batch_has_made_is_nobodys_yet(postgres: Near) -> None:
     asked(postgres, BASE)
     parts = ["create table t as select 1 as a;", QUERY]
     parts += [transaction("2.sql", "update t set a = 2; alter table t add check (a > 1)"), QUERY]
@@ -135,12 +136,12 @@ def test_what_the_batch_has_made_is_nobodys_yet(postgres: Access) -> None:
     assert found == {"constraint-scan", "update-all"}
 
 
-def measured(postgres: Access, *parts: str) -> list[Measured]:
+def measured(postgres: Near, *parts: str) -> list[Measured]:
     return watch.parse(postgres.psql("\n".join(parts), timeout=60, doing="it failed"))
 
 
 @pytest.mark.fleet
-def test_files_are_measured_one_by_one(postgres: Access) -> None:
+def test_files_are_measured_one_by_one(postgres: Near) -> None:
     asked(postgres, BASE)
     one, two, three = measured(
         postgres,
@@ -163,7 +164,7 @@ def test_files_are_measured_one_by_one(postgres: Access) -> None:
 
 
 @pytest.mark.fleet
-def test_a_lock_is_timed_from_the_statement_that_took_it(postgres: Access) -> None:
+def test_a_lock_is_timed_from_the_statement_that_took_it(postgres: Near) -> None:
     asked(postgres, BASE)
     (one,) = measured(
         postgres,
@@ -183,7 +184,7 @@ def test_a_lock_is_timed_from_the_statement_that_took_it(postgres: Access) -> No
 
 
 @pytest.mark.fleet
-def test_a_file_that_fails_has_not_finished(postgres: Access) -> None:
+def test_a_file_that_fails_has_not_finished(postgres: Near) -> None:
     asked(postgres, BASE)
     with pytest.raises(CommandFailed):
         measured(postgres, transaction("f.sql", "select 1 / 0"))
@@ -193,7 +194,7 @@ def test_a_file_that_fails_has_not_finished(postgres: Access) -> None:
 
 
 @pytest.mark.fleet
-def test_outside_a_transaction(postgres: Access) -> None:
+def test_outside_a_transaction(postgres: Near) -> None:
     """Rows are counted over its statements, its locks seen from beside, a wreck is named."""
     asked(postgres, BASE)
     sql = [
@@ -226,7 +227,7 @@ def test_outside_a_transaction(postgres: Access) -> None:
 
 
 @pytest.mark.fleet
-def test_an_invalid_index_is_named(postgres: Access) -> None:
+def test_an_invalid_index_is_named(postgres: Near) -> None:
     asked(postgres, BASE)
     asked(postgres, "insert into idle values (1), (1)")
     with pytest.raises(CommandFailed):
@@ -236,7 +237,7 @@ def test_an_invalid_index_is_named(postgres: Access) -> None:
 
 
 @pytest.mark.fleet
-def test_the_migrators_own_table_is_left_out(postgres: Access) -> None:
+def test_the_migrators_own_table_is_left_out(postgres: Near) -> None:
     sql = """create schema drizzle; create table drizzle.__drizzle_migrations (id int);
     insert into drizzle.__drizzle_migrations values (1)"""
     text = postgres.psql(transaction("f.sql", sql), timeout=9, doing="x")

@@ -21,11 +21,14 @@ if TYPE_CHECKING:
     from deploy.database.access import Access
     from deploy.database.backup.manifest import Manifest
 
+server_17 = backup.server_17
+server_15 = backup.server_15
 rich = backup.server
 """A server with the database `model`, of 200,000 rows."""
 
 BOUNDS = Bounds(seconds=120, linger=1)
 LABEL = "label=headway.rehearsal"
+MINE = secrets.token_hex(4)
 
 EVERYTHING = """
 create extension pgcrypto;
@@ -94,8 +97,21 @@ def made(backups: Backups) -> Manifest:
     return backups.create(Order("v2-0a1b2c3d", "v2", "deploy"), (), lambda _text, _warned: None)
 
 
+class Named:
+    """Names for throw-away servers that another run of the tests does not have."""
+
+    def token_hex(self, count: int) -> str:
+        return f"{MINE}-{secrets.token_hex(count)}"
+
+
 @pytest.fixture(autouse=True)
-def nothing_stays() -> Iterator[None]:
+def named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The servers that `servers` finds are our own, whoever else rehearses on this machine."""
+    monkeypatch.setattr("deploy.database.rehearsal.throwaway.secrets", Named())
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays(named: None) -> Iterator[None]:
     """No container and no volume is left by any test."""
     containers, volumes = servers(), unused()
     yield
@@ -105,8 +121,8 @@ def nothing_stays() -> Iterator[None]:
 
 
 def servers() -> set[str]:
-    """The ids of the throw-away servers that are there, running or not."""
-    return set(docker("ps", "-aq", "--filter", LABEL).split())
+    """The ids of our throw-away servers that are there, running or not."""
+    return set(docker("ps", "-aq", "--filter", f"name=^headway-rehearsal-{MINE}-").split())
 
 
 def unused() -> set[str]:

@@ -25,12 +25,12 @@ from tests.database.migrations import hidden, migration, rows, shop_folder, v1
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from deploy.database.access import Access
     from deploy.database.lint.rules import Finding
     from deploy.database.migrations.folder import Migration
     from deploy.database.rehearsal.rehearsed import Rehearsed
     from deploy.database.server import Server
     from deploy.remote.host import Host
+    from tests.database.shells import Near
 
 pytestmark = pytest.mark.fleet
 
@@ -76,7 +76,7 @@ def judged(found: Rehearsed, what: Pending) -> list[Finding]:
     return refused(verdict(merged, sizes={"users": 1000, "orders": 1000}))
 
 
-def test_harmless_files(postgres: Access) -> None:
+def test_harmless_files(postgres: Near) -> None:
     asked(postgres, BASE)
     what = pending(
         "alter table users add column phone text;",
@@ -122,7 +122,7 @@ class Listening:
         return self.real.psql(sql, timeout=timeout, doing=doing)
 
 
-def test_nobody_is_looked_for_who_may_hold_a_lock(postgres: Access) -> None:
+def test_nobody_is_looked_for_who_may_hold_a_lock(postgres: Near) -> None:
     """On a copy there is nobody else; a second session would only make it slower."""
     asked(postgres, BASE)
     what = pending("alter table users add slow text; select pg_sleep(1.5);")
@@ -144,7 +144,7 @@ HIDDEN = {
 
 
 @pytest.mark.parametrize(("sql", "rule", "subject"), HIDDEN.values(), ids=HIDDEN.keys())
-def test_what_is_hidden_is_found(postgres: Access, sql: str, rule: str, subject: str) -> None:
+def test_what_is_hidden_is_found(postgres: Near, sql: str, rule: str, subject: str) -> None:
     asked(postgres, BASE)
     what = pending("select 1;\n\n" + hidden(sql))
     found = rehearse(postgres, what)
@@ -157,7 +157,7 @@ def test_what_is_hidden_is_found(postgres: Access, sql: str, rule: str, subject:
 
 @pytest.mark.parametrize(("sql", "rule", "subject"), HIDDEN.values(), ids=HIDDEN.keys())
 def test_what_is_in_the_open_is_said_once(
-    postgres: Access, sql: str, rule: str, subject: str
+    postgres: Near, sql: str, rule: str, subject: str
 ) -> None:
     asked(postgres, BASE)
     what = pending(f"select 1;\n{sql};")
@@ -167,7 +167,7 @@ def test_what_is_in_the_open_is_said_once(
     ]
 
 
-def test_a_harmless_block_passes_only_after_its_rehearsal(postgres: Access) -> None:
+def test_a_harmless_block_passes_only_after_its_rehearsal(postgres: Near) -> None:
     asked(postgres, BASE)
     what = pending(hidden("alter table users add column phone text"))
     assert judged(rehearse(postgres, what), what) == []
@@ -176,7 +176,7 @@ def test_a_harmless_block_passes_only_after_its_rehearsal(postgres: Access) -> N
     assert opaque.rule == "opaque"
 
 
-def test_the_running_version(postgres: Access) -> None:
+def test_the_running_version(postgres: Near) -> None:
     """It has to live with what comes before the contract files, and not with those."""
     asked(postgres, BASE)
     texts = (
@@ -194,7 +194,7 @@ def test_the_running_version(postgres: Access) -> None:
     assert found.contract[0].message.startswith("42703")
 
 
-def test_a_file_that_fails_is_a_result(postgres: Access) -> None:
+def test_a_file_that_fails_is_a_result(postgres: Near) -> None:
     asked(postgres, BASE)
     what = pending(
         "alter table users add column phone text;",
@@ -216,7 +216,7 @@ def test_a_file_that_fails_is_a_result(postgres: Access) -> None:
     assert "0001_m.sql: failed at line 2:" in found.lines()[1]
 
 
-def test_a_file_that_fails_outside_a_transaction(postgres: Access) -> None:
+def test_a_file_that_fails_outside_a_transaction(postgres: Near) -> None:
     asked(postgres, BASE)
     what = pending(
         "create index concurrently a on users (name);\n"
@@ -227,13 +227,13 @@ def test_a_file_that_fails_outside_a_transaction(postgres: Access) -> None:
     assert (trial.failure.state, trial.failure.as_before) == ("23505", False)
 
 
-def test_a_file_that_cannot_be_run_at_all(postgres: Access) -> None:
+def test_a_file_that_cannot_be_run_at_all(postgres: Near) -> None:
     (trial,) = rehearse(postgres, pending("copy t from stdin;")).trials
     assert trial.failure
     assert "COPY … FROM STDIN" in trial.failure.message
 
 
-def test_there_and_back_and_there_again(postgres: Access) -> None:
+def test_there_and_back_and_there_again(postgres: Near) -> None:
     asked(postgres, BASE)
     downs = {
         "0000_m": "drop table notes;--> statement-breakpoint\nalter table users drop phone;",
@@ -255,7 +255,7 @@ def test_there_and_back_and_there_again(postgres: Access) -> None:
     assert judged(found, what) == []
 
 
-def test_ways_back_that_lead_elsewhere(postgres: Access) -> None:
+def test_ways_back_that_lead_elsewhere(postgres: Near) -> None:
     asked(postgres, BASE)
     what = pending(
         "alter table users add a int;",
@@ -284,7 +284,7 @@ def test_ways_back_that_lead_elsewhere(postgres: Access) -> None:
     assert first.back.way is Way.UNTRIED
 
 
-def test_no_way_back(postgres: Access) -> None:
+def test_no_way_back(postgres: Near) -> None:
     asked(postgres, BASE)
     what = pending(
         "alter table users add a int;",
@@ -295,7 +295,7 @@ def test_no_way_back(postgres: Access) -> None:
     assert [one.back and one.back.way for one in found.trials] == [Way.UNTRIED, Way.MISSING]
 
 
-def test_the_shop(postgres: Access) -> None:
+def test_the_shop(postgres: Near) -> None:
     folder = read_folder(shop_folder())
     found = rehearse(postgres, Pending(folder.migrations, folder.format, LIMITS, downs=True))
     assert not found.failed
@@ -303,7 +303,7 @@ def test_the_shop(postgres: Access) -> None:
     assert len(recorded(postgres).rows) == len(folder.migrations)
 
 
-def test_drizzle_kit_1(postgres: Access) -> None:
+def test_drizzle_kit_1(postgres: Near) -> None:
     folder = read_folder(v1(_a="create table t (id int);", _b="alter table t add x int;"))
     made, changed = folder.migrations
     files = (
@@ -315,7 +315,7 @@ def test_drizzle_kit_1(postgres: Access) -> None:
     assert [row.name for row in recorded(postgres).rows] == [one.name for one in folder.migrations]
 
 
-def test_a_shape_is_without_oids_and_order(postgres: Access) -> None:
+def test_a_shape_is_without_oids_and_order(postgres: Near) -> None:
     asked(postgres, BASE)
     before = shape(read(postgres))
     asked(postgres, "alter table users drop note; alter table users add note text")

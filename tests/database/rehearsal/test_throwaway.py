@@ -16,7 +16,7 @@ from deploy.database.rehearsal.source import Data, SchemaOnly, Source
 from deploy.database.rehearsal.throwaway import throwaway
 from deploy.errors import CommandFailed, Refused
 from deploy.settings.secret import Secret
-from tests.backup.conftest import CLIENT, PASSWORD, Heard, Server, asked
+from tests.backup.conftest import CLIENT, NAMES, PASSWORD, VERSIONS, Heard, Server, asked
 from tests.backup.test_access import Watch
 from tests.database.conftest import docker
 from tests.localhost import LocalHost
@@ -25,6 +25,7 @@ from .conftest import BOUNDS, everything, servers
 
 if TYPE_CHECKING:
     from deploy.database.backup.manifest import Manifest
+    from tests.database.shells import Near
 
 pytestmark = pytest.mark.fleet
 
@@ -37,6 +38,7 @@ def dumped(access: Access, *options: str) -> str:
     return "\n".join(one for one in lines if not one.startswith(("\\restrict", "\\unrestrict")))
 
 
+@pytest.mark.parametrize("rich", VERSIONS, indirect=True, ids=NAMES)
 @pytest.mark.parametrize("way", ["backups", "by_url"])
 def test_a_backup_comes_back_whole(
     way: str, request: pytest.FixtureRequest, rich: Server, database: str
@@ -98,9 +100,9 @@ def test_without_drizzle_there_are_no_rows(backups: Backups) -> None:
         assert asked(server.access, "select count(*) from big") == ["0"]
 
 
-def test_of_a_service(postgres: Access, tmp_path: Path) -> None:
+def test_of_a_service(postgres: Near, service: Access, tmp_path: Path) -> None:
     asked(postgres, "create table one (id int)")
-    backups = Backups(postgres, str(tmp_path), timeout=60)
+    backups = Backups(service, str(tmp_path), timeout=60)
     with throwaway(backups, SchemaOnly(), BOUNDS, say=Heard()) as server:
         assert asked(server.access, "select count(*) from one") == ["0"]
         assert server.image.startswith("sha256:")
@@ -246,8 +248,8 @@ def test_somebody_who_is_no_superuser(rich: Server, database: str, tmp_path: Pat
         )
 
 
-def test_what_is_secret_is_in_no_command_line(by_url: Backups, database: str) -> None:
-    everything(by_url.access, database)
+def test_what_is_secret_is_in_no_command_line(rich: Server, by_url: Backups, database: str) -> None:
+    everything(rich.access(database), database)
     with Watch() as watch, throwaway(by_url, SchemaOnly(), BOUNDS, say=Heard()) as server:
         docker("inspect", server.container)
         watch.inspected.append(json.dumps(inspected(server.container)))
