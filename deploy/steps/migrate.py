@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from deploy.database.downs.run import run_downs
 from deploy.database.migrations.apply import Applier
 from deploy.database.migrations.compare import compare
-from deploy.database.migrations.failure import MigrationFailed
+from deploy.database.migrations.failure import Done, MigrationFailed, Outcome
 from deploy.database.migrations.recorded import recorded
 from deploy.database.migrations.states import fit
 from deploy.errors import HostError, NeedsPerson, Refused
@@ -70,7 +70,7 @@ class Migrate:
         say(f"applying {names}", False)
         applier = Applier(self.database, self.limits, say=lambda text: say(text, True))
         try:
-            applier.apply(todo, form=self.folder.format, names=standing.names)
+            done = applier.apply(todo, form=self.folder.format, names=standing.names)
         except MigrationFailed as error:
             self._failed.append(error)
             raise
@@ -81,7 +81,7 @@ class Migrate:
                 "psql reported success, and these are still not applied: "
                 + ", ".join(one.name for one in left)
             )
-        return names
+        return ", ".join(map(_told, done))
 
     def _mine(self, pending: Sequence[Migration]) -> list[Migration]:
         return [one for one in pending if one.name in self.names]
@@ -126,6 +126,11 @@ class Migrate:
         raise NeedsPerson(
             "the schema is not as it was before", state=why, mend=self.way_back()
         ) from None
+
+
+def _told(done: Done) -> str:
+    name = done.migration.name
+    return name if done.outcome is Outcome.APPLIED else f"{name} ({done.outcome})"
 
 
 def _left(error: MigrationFailed) -> str:

@@ -159,6 +159,7 @@ def test_of_two_that_migrate_at_once_one_applies(
             release()
             texts = [one.communicate(timeout=120)[0] for one in both]
     assert [one.returncode for one in both] == [0, 0], texts
+    assert sum("another migrator was first" in text for text in texts) == 1, texts
     rows = f"select count(*) from drizzle.__drizzle_migrations where created_at > {newest}"  # noqa: S608
     assert sql(rows) == "1"
     assert sql(COLOUR) == "1"
