@@ -10,10 +10,9 @@ import pytest
 from tests.fleet.conftest import Loads, no_failure
 from tests.fleet.project import WEB, Done, Project, container_ids, on_host, settled, within
 
-
 RATE = 405 if (os.cpu_count() or 1) > 2 else 240
-"""Requests a second. At 405 generator, edge, proxies and application alone take 1.9 of two cores, and
-a deploy of all hosts at once beside them is then what no two cores can carry."""
+"""Requests a second. At 405 generator, edge, proxies and application alone take 1.9 of two cores,
+and a deploy of all hosts at once beside them is then more than two cores can carry."""
 ENOUGH = 20_000
 
 
@@ -23,7 +22,7 @@ def test_three_rolls_of_an_application_that_dies_at_once_lose_no_request(
     settings_of_shop: Project, release, load: Loads, strategy: str
 ) -> None:
     shop = settings_of_shop
-    # A process may take long to start beside so much else on two cores; that is no fault of its own.
+    # Beside so much else on two cores a process may take long to start: no fault of its own.
     shop.change(rollout={"strategy": strategy, "healthy_deadline": "90s"})
     tags = [release(f"abrupt-{number}", "abrupt") for number in (1, 2, 3)]
     shop.on(release("v1"))
