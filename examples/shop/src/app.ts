@@ -53,18 +53,22 @@ export function createApp({ config, store, ping, uptime, stopping }: AppParts): 
     return token ? store.userBySession(token) : undefined;
   }
 
+  // What is known before a request is handled is said before: a header that is added to a finished
+  // answer, and a stream that is made of a body to look at it, cost more than the rest of a request.
   app.use(async (context, next) => {
-    await next();
     context.header("X-Version", version);
+    await next();
     // Whoever still has a connection open must not send its next request into a closing one.
     if (stopping()) context.header("Connection", "close");
   });
-  app.use(
-    bodyLimit({
-      maxSize: LARGEST_BODY,
-      onError: (context) => context.json({ error: "the body is larger than 1 MiB" }, 413),
-    }),
-  );
+  const tooLarge = (context: Context) =>
+    context.json({ error: "the body is larger than 1 MiB" }, 413);
+  const counted = bodyLimit({ maxSize: LARGEST_BODY, onError: tooLarge });
+  app.use(async (context, next) => {
+    if (context.req.header("transfer-encoding")) return counted(context, next);
+    if (Number(context.req.header("content-length") ?? "0") > LARGEST_BODY) return tooLarge(context);
+    return next();
+  });
 
   app.get("/", async (context) => {
     if (behaviours.has("error-500")) return context.text("this version is broken\n", 500);
