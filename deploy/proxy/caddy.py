@@ -22,10 +22,10 @@ _UPSTREAM = """reverse_proxy {first}:{port} {second}:{port} {name}:{port} {{
 		dial_timeout 10s
 	}}
 }}"""
-# One failure marks an upstream as failed, and where nothing stands behind it, Caddy before 2.8 answers
-# every POST with 503 until the mark is gone: it stays as long as it takes to try the next two, no
-# longer. A connection that is not taken within Caddy's 3 s is a busy application, not a dead one:
-# the kernel refuses for the dead, and Docker forgets their name.
+# One failure marks an upstream as failed, and where nothing stands behind it, Caddy before 2.8
+# answers every POST with 503 until the mark is gone: it lasts as long as trying the next two takes.
+# A connection that is not taken within Caddy's 3 s means a busy application, not a dead one: the
+# kernel refuses for the dead, and Docker forgets their name.
 
 
 def routes(rolled: Rolled) -> str:

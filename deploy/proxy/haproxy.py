@@ -36,14 +36,15 @@ _BACKEND = """\
 backend {name}
 	use-server %[str({name}),map({map},blue)]{number} if TRUE
 	option redispatch 1
-	default-server resolvers headway init-addr none check inter 10s fastinter 1s downinter 500ms fall 2 rise 1
+	default-server resolvers headway init-addr none
+	default-server check inter 10s fastinter 1s downinter 500ms fall 2 rise 1
 	server-template blue {replicas} {name}-blue:{port}
 	server-template green {replicas} {name}-green:{port}
 	server-template other {replicas} {name}:{port} backup
 """
-# What is dead refuses, and the request goes on to the next server at once (`redispatch`); the check is
-# for what answers nothing. Its `inter` is also its time to connect: a busy application takes no new
-# connection while the kernel's queue for it is full, and is not to be taken out for that.
+# What is dead refuses, and the request goes on to the next server at once (`redispatch`); the check
+# is for what answers nothing. Its `inter` is also its time to connect: a busy application takes no
+# new connection while the kernel's queue for it is full, and is not to be taken out for that.
 
 
 def snippets(rolled: Sequence[Rolled]) -> dict[str, str]:

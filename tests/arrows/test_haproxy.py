@@ -270,7 +270,8 @@ def test_the_backend_of_one_container() -> None:
 backend web
 	use-server %[str(web),map(/etc/headway/slots.map,blue)]1 if TRUE
 	option redispatch 1
-	default-server resolvers headway init-addr none check inter 10s fastinter 1s downinter 500ms fall 2 rise 1
+	default-server resolvers headway init-addr none
+	default-server check inter 10s fastinter 1s downinter 500ms fall 2 rise 1
 	server-template blue 1 web-blue:3000
 	server-template green 1 web-green:3000
 	server-template other 1 web:3000 backup
