@@ -11,6 +11,7 @@ import asyncio
 import json
 from collections import deque
 from dataclasses import dataclass
+from functools import lru_cache
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
@@ -133,6 +134,7 @@ def _judge(kind: Kind, answer: Answer, retried: bool) -> Outcome:
     return Outcome(version=version, retried=retried)
 
 
+@lru_cache(maxsize=16)  # good answers are all alike
 def _length(content: bytes) -> object:
     """What `{"length": …}` says; None for anything else."""
     try:
