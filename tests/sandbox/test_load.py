@@ -20,7 +20,7 @@ from deploy.errors import HeadwayError, UsageError
 from deploy.sandbox.load import Kind, Load, LoadReport, Options, running
 from deploy.sandbox.load.client import Client, Outcome
 from deploy.sandbox.load.generator import generate
-from deploy.sandbox.load.process import require_aiohttp
+from deploy.sandbox.load.process import require_extra
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -535,13 +535,17 @@ def test_the_command_refuses_without_a_traceback():
     assert "Traceback" not in result.stderr
 
 
-def test_without_aiohttp_the_mend_is_named(monkeypatch):
-    monkeypatch.setitem(sys.modules, "aiohttp", None)
-    with pytest.raises(UsageError, match=r"pip install 'headway\[sandbox\]'"):
-        require_aiohttp()
+@pytest.mark.parametrize("name", ["aiohttp", "httptools"])
+def test_without_the_extra_the_mend_is_named(monkeypatch, name):
+    monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(UsageError, match=rf"needs {name}, which is not installed") as told:
+        require_extra()
+    assert told.value.mend == "pip install 'headway[sandbox]'"
 
 
-def test_the_package_is_imported_without_aiohttp():
-    code = "import sys, deploy.sandbox.load; sys.exit('aiohttp' in sys.modules)"
-    command = [sys.executable, "-c", code]
+def test_the_package_is_imported_without_the_extra():
+    code = (
+        "import sys, deploy.sandbox.load; sys.exit(any(name in sys.modules for name in sys.argv))"
+    )
+    command = [sys.executable, "-c", code, "aiohttp", "httptools"]
     assert subprocess.run(command, check=False).returncode == 0

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from deploy.sandbox.load import handshake
 from deploy.sandbox.load.client import Client
 from deploy.sandbox.load.options import REQUESTS, Kind, Options
 from deploy.sandbox.load.tally import Tally
@@ -58,13 +59,18 @@ class _Generator:
     ) -> LoadReport:
         started, cpu = time.time(), time.process_time()
         # A task that fails is a fault of the generator's own: the group then ends all of it.
-        async with Client(self._options.url) as client, asyncio.TaskGroup() as group:
+        async with (
+            Client(self._options.url) as client,
+            handshake.session() as handshakes,
+            asyncio.TaskGroup() as group,
+        ):
             self._start = time.monotonic()
             for number in range(self._options.websockets):
                 socket = Websocket(
                     number,
                     number / self._options.websockets,
-                    client=client,
+                    url=self._options.url,
+                    handshakes=handshakes,
                     tally=self._tally,
                     clock=self._clock,
                     stop=self._stop,

@@ -97,7 +97,7 @@ class Options:
         while wanted:
             for kind, share in wanted.items():
                 owed[kind] += share
-            kind = max(owed, key=lambda kind: owed[kind])
+            kind = max(owed, key=owed.__getitem__)
             owed[kind] -= 1
             yield kind
 

@@ -20,6 +20,8 @@ from deploy.errors import HeadwayError, UsageError
 from deploy.sandbox.load.options import Options
 from deploy.sandbox.load.report import LoadReport
 
+EXTRA = ("aiohttp", "httptools")
+"""What the load needs beside Headway's own dependencies: for websockets, and for requests."""
 READY = "answering"
 """What the process prints when a first answer has come and the websockets are open."""
 READY_WITHIN = 20.0
@@ -28,18 +30,19 @@ STOP_WITHIN = 30.0
 """Seconds: 15 for what is in flight, 2 for close frames, and the report of a long load."""
 
 
-def require_aiohttp() -> None:
+def require_extra() -> None:
     """Say what to install where the sandbox's extra was left out.
 
     Raises:
-        UsageError: aiohttp is not there.
+        UsageError: a package of it is not there.
     """
-    if importlib.util.find_spec("aiohttp") is None:
-        raise UsageError(
-            "The load needs aiohttp, which is not installed.",
-            state="Nothing has been sent.",
-            mend="pip install 'headway[sandbox]'",
-        )
+    for name in EXTRA:
+        if importlib.util.find_spec(name) is None:
+            raise UsageError(
+                f"The load needs {name}, which is not installed.",
+                state="Nothing has been sent.",
+                mend="pip install 'headway[sandbox]'",
+            )
 
 
 def run(
@@ -53,9 +56,9 @@ def run(
     What is in flight then is waited for, at most 15 s. `ready` and `say` are as for `generate`.
 
     Raises:
-        UsageError: aiohttp is not installed.
+        UsageError: a package of the sandbox's extra is not installed.
     """
-    require_aiohttp()
+    require_extra()
     from deploy.sandbox.load.generator import generate
 
     async def generate_until_signal() -> LoadReport:
@@ -75,9 +78,9 @@ class Load:
         """Start the process.
 
         Raises:
-            UsageError: aiohttp is not installed.
+            UsageError: a package of the sandbox's extra is not installed.
         """
-        require_aiohttp()
+        require_extra()
         self._url = options.url
         self._report: LoadReport | None = None
         self._folder = tempfile.TemporaryDirectory(prefix="headway-load-")
@@ -163,7 +166,7 @@ def running(url: str, rate: float = 100.0, duration: float = 600.0, **rest: Any)
     `load.report` says what was seen. `rest` are further fields of `Options`.
 
     Raises:
-        UsageError: options out of bounds, or aiohttp is not installed.
+        UsageError: options out of bounds, or a package of the sandbox's extra is not installed.
         HeadwayError: nothing answered, or the load broke down.
     """
     load = Load(Options(url=url, rate=rate, duration=duration, **rest))

@@ -23,7 +23,7 @@ class Tally:
         self._kinds = {kind: _KindTally() for kind in Kind}
         self._reasons: Counter[str] = Counter()
         self._examples: list[Failure] = []
-        self._versions: dict[str, Version] = {}
+        self._versions: dict[str, _VersionTally] = {}
         self._closed: list[Closed] = []
         self._timeline: list[list[int]] = []
         self._retried = 0
@@ -58,9 +58,11 @@ class Tally:
 
     def version(self, name: str, now: float) -> None:
         """An answer came from this version, whatever else is to be said of it."""
-        now = round(now, 3)
-        seen = self._versions.get(name, Version(0, now, now))
-        self._versions[name] = Version(seen.answers + 1, seen.first, now)
+        seen = self._versions.get(name)
+        if seen is None:
+            seen = self._versions[name] = _VersionTally(now)
+        seen.answers += 1
+        seen.last = now
 
     def closed(self, closed: Closed) -> None:
         """A websocket was ended by the server."""
@@ -87,7 +89,7 @@ class Tally:
             retried=self._retried,
             late=self._late,
             latest=round(self._latest * 1000, 1),
-            versions=self._versions,
+            versions={name: tally.report() for name, tally in self._versions.items()},
             closed=tuple(self._closed),
             timeline=tuple(Second(*counts) for counts in self._timeline),
             cpu=round(cpu, 2),
@@ -115,6 +117,15 @@ class _KindTally:
             p99=_percentile(latencies, 0.99),
             max=_percentile(latencies, 1.0),
         )
+
+
+class _VersionTally:
+    def __init__(self, now: float) -> None:
+        self.answers = 0
+        self.first = self.last = now
+
+    def report(self) -> Version:
+        return Version(self.answers, round(self.first, 3), round(self.last, 3))
 
 
 def _percentile(ordered: list[float], part: float) -> float:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
-from deploy.sandbox.load.client import TIMEOUT, Client, failure
+from deploy.sandbox.load.client import TIMEOUT
+from deploy.sandbox.load.handshake import failure, open_websocket
 from deploy.sandbox.load.options import Kind
 from deploy.sandbox.load.report import ABNORMAL, Closed
 
@@ -34,14 +35,16 @@ class Websocket:
         number: int,
         offset: float,
         *,
-        client: Client,
+        url: str,
+        handshakes: aiohttp.ClientSession,
         tally: Tally,
         clock: Callable[[], float],
         stop: asyncio.Event,
     ) -> None:
         self._number = number
         self._due = offset
-        self._client = client
+        self._url = url
+        self._handshakes = handshakes
         self._tally = tally
         self._clock = clock
         self._stop = stop
@@ -55,7 +58,7 @@ class Websocket:
             began = self._clock()
             self._tally.sent(Kind.OPEN, began)
             try:
-                connection = await self._client.websocket()
+                connection = await open_websocket(self._handshakes, self._url)
             except (aiohttp.ClientError, TimeoutError) as error:
                 outcome = failure(error)
                 self._tally.failed(Kind.OPEN, began, outcome.reason, outcome.detail)
