@@ -504,7 +504,7 @@ def test_a_signal_ends_the_load_with_what_is_in_flight_and_its_report(tmp_path, 
 def test_a_site_that_answers_nothing_is_named_and_the_report_is_still_to_be_had():
     load = Load(Options("http://127.0.0.1:1", rate=20, **(NONE | {"get": 1})))
     with pytest.raises(HeadwayError, match=r"http://127\.0\.0\.1:1 answered nothing good"):
-        load.wait_ready(timeout=0.6)
+        load.wait_ready(timeout=3)
     report = load.stop()
     assert report.reasons == {"connect": report.requests}
 

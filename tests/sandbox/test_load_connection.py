@@ -32,6 +32,9 @@ class Server:
 
     scripts: list[list[list[bytes | float]]]
     heads: list[list[bytes]] = field(default_factory=list)
+    ended: int = 0
+    """Connections that the client had ended when it had its last outcome."""
+    over: bool = False
 
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         heads: list[bytes] = []
@@ -44,6 +47,7 @@ class Server:
                 if not await self._say(pieces, writer):
                     return
             await reader.read()
+            self.ended += not self.over
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
@@ -76,6 +80,7 @@ class Server:
                 for kind in kinds:
                     outcomes.append(await client.request(kind))
                     await asyncio.sleep(pause)
+                self.over = True
             return outcomes
 
         return asyncio.run(ask_all())
@@ -103,7 +108,7 @@ def test_a_fresh_request_has_a_connection_of_its_own_whatever_the_answer_says():
     server = Server([[[OK], [OK]], [[OK]]])
 
     assert server.ask(Kind.GET, Kind.FRESH, Kind.GET) == [Outcome(version="v1")] * 3
-    assert server.counts == [2, 1]
+    assert (server.counts, server.ended) == ([2, 1], 1)
 
 
 @pytest.mark.parametrize(
@@ -193,7 +198,7 @@ def test_garbage_is_a_failure_of_its_own_and_ends_the_connection(garbage):
     assert (bad.reason, bad.retried) == ("protocol", False)
     assert bad.detail
     assert after == Outcome(version="v1")
-    assert server.counts == [2, 1]
+    assert (server.counts, server.ended) == ([2, 1], 1)
 
 
 def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next_one():
@@ -233,12 +238,12 @@ def test_a_get_is_sent_again_once_only_and_each_time_its_failure_says_so():
 
 def test_a_request_given_up_ends_its_connection(monkeypatch):
     monkeypatch.setattr("deploy.sandbox.load.client.TIMEOUT", 0.1)
-    server = Server([[[0.2, OK], [OK]], [[OK]]])
+    server = Server([[[0.2, OK]], [[OK]]])
 
     late, after = server.ask(Kind.GET, Kind.GET, pause=0.2)
     assert late.reason == "timeout"
     assert after == Outcome(version="v1")
-    assert server.counts == [1, 1]
+    assert (server.counts, server.ended) == ([1, 1], 1)
 
 
 def test_a_long_answer_comes_whole():
