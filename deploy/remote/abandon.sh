@@ -135,8 +135,9 @@ have_others() {
 	case $back in '' | -) return 0 ;; esac
 	missing=
 	for name in $(of_release other "$back"); do
-		id=$(containers "$name" | awk '{ print $1; exit }')
-		[ -n "$id" ] && { ready "$id" || ended_well "$id"; } || missing="$missing $name"
+		there=$(containers "$name")
+		printf '%s\n' "$there" | grep -q ' running ' ||
+			ended_well "${there%% *}" || missing="$missing $name"
 	done
 	[ -n "$missing" ] || return 0
 	# shellcheck disable=SC2086 # one word for each service

@@ -55,7 +55,7 @@ running_facts() {
 		cmp -s "$state/host.yaml" "$now_on/host.yaml" || say edited file .headway/host.yaml
 		say override sum "$(sha256sum <"$state/host.yaml" | cut -d' ' -f1)" \
 			env "$(sha256sum <"$dir/.env" | cut -d' ' -f1)"
-		(cd "$dir" && docker compose config 2>/dev/null) | rehash | while read -r service hash; do
+		hashes_by "$now_on" compose_of - | while read -r service hash; do
 			say hash service "$service" hash "$hash"
 		done
 	fi

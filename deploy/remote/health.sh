@@ -65,7 +65,7 @@ probe_directly() {
 
 # probe_proxied PORT PROBES: each path through this host's proxy, under the site's real name.
 probe_proxied() {
-	ports=$(docker port "$(proxy_container)" 2>/dev/null)
+	: "${ports:=$(docker port "$(proxy_container)" 2>/dev/null)}"
 	https=$(printf '%s\n' "$ports" | sed -n 's/^443\/tcp -> .*:\([0-9]*\)$/\1/p' | head -n 1)
 	# Headway's own proxy listens on the service's port, a team's on the first that it publishes.
 	http=$(printf '%s\n' "$ports" | sed -n "s/^$1\/tcp -> .*:\([0-9]*\)\$/\1/p" | head -n 1)
@@ -84,16 +84,16 @@ probe_proxied() {
 
 # unwell SERVICE ID [RESTARTS]: sets `reason` when the container has exited, is unhealthy, or has
 # restarted more than RESTARTS times (0: not at all). Sets `is_ready` (healthy, or running where there
-# is no health check) and `started_at` in any case: one question to Docker for all of it, since a roll
+# is no health check), `started_at` and `slot_now` in any case: one question to Docker for all of it, since a roll
 # asks it many times on a host that has work to do.
 unwell() {
 	forgiven=${3:-0}
 	# shellcheck disable=SC2046 # the fields are words
 	set -- "$1" "$2" $(docker inspect -f '{{.State.Status}} {{.RestartCount}} {{.State.OOMKilled}} '\
-'{{.State.ExitCode}} {{with .State.Health}}{{.Status}}{{else}}unchecked{{end}} {{.State.StartedAt}}' \
-		"$2" 2>/dev/null)
-	is_ready=no started_at=${8-}
-	if [ $# -lt 8 ]; then
+'{{.State.ExitCode}} {{with .State.Health}}{{.Status}}{{else}}unchecked{{end}} {{.State.StartedAt}} '\
+"$(slot_template "$1")" "$2" 2>/dev/null)
+	is_ready=no started_at=${8-} slot_now=${9-}
+	if [ $# -lt 9 ]; then
 		reason="a new container of $1 is gone"
 	elif [ "$5" = true ]; then
 		reason="$1 ran out of memory and was killed (OOMKilled)"
@@ -125,7 +125,7 @@ wait_ready() {
 	shift 2
 	end=$(($(now) + healthy_deadline))
 	for id in "$@"; do
-		failing=$id restarts=0
+		failing=$id restarts=0 looks=0
 		[ "$since" = new ] || restarts=$(docker inspect -f '{{.RestartCount}}' "$id" 2>/dev/null)
 		while :; do
 			unwell "$name" "$id" "$restarts" && return 1
@@ -135,7 +135,9 @@ wait_ready() {
 				detail=$(own_check "$id")
 				return 1
 			fi
-			sleep 0.25
+			# Each look costs a process, on a host that has a site to serve and a container to start.
+			looks=$((looks + 1))
+			if [ $looks -le 4 ]; then sleep 0.25; else sleep 0.5; fi
 		done
 	done
 }

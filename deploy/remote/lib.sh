@@ -15,6 +15,14 @@ trap '' HUP PIPE INT
 trap 'say failed reason "ended at its deadline on the host"; exit 124' TERM
 
 quote() {
+	# Most values are plain, and four processes for each are most of what a script costs.
+	case $1 in
+	*[!A-Za-z0-9\ _./:@=+,%-]*) ;;
+	*)
+		printf '%s' "$1"
+		return
+		;;
+	esac
 	printf '%s' "$1" | LC_ALL=C tr -d '\000-\010\013-\037\177' |
 		LC_ALL=C sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/	/\\t/g' |
 		LC_ALL=C awk '{ if (NR > 1) printf "\\n"; printf "%s", $0 }'
@@ -118,32 +126,32 @@ compose_of() {
 		-f "$files/compose.yaml" -f "$files/host.yaml" "$@"
 }
 
-# know RELEASE: read its configuration, once for all that hash_of and image_of are asked: Compose takes
-# a good part of a second on a host that has work to do.
+# know RELEASE: its configuration hashes, once for all that hash_of is asked: Compose takes a good part
+# of a second on a host that has work to do.
 know() {
 	[ "${known-}" = "$1" ] && return 0
-	known=$1 configured=$(compose_of "$1" config 2>/dev/null)
-	hashes=$(printf '%s\n' "$configured" | rehash)
+	known=$1 hashes=$(hashes_by "$state/releases/$1" compose_of "$1")
 }
 
-# hash_of RELEASE SERVICE: the configuration hash that a container of it is labelled with. Through
-# `config` first: `config --hash` alone hashes the name of an env_file, and not what is in it.
+# hashes_by FOLDER COMMAND...: what containers are labelled with, a line for each service. COMMAND is
+# Compose with the files in FOLDER. `config --hash` alone hashes the name of an env_file, and not what
+# is in it: where there may be one, it is `config` first.
+hashes_by() {
+	if [ -f "$1/compose.yaml" ] && [ -f "$1/host.yaml" ] &&
+		! grep -qE 'env_file|include|extends' "$1/compose.yaml" "$1/host.yaml"; then
+		shift
+		"$@" config --hash '*' 2>/dev/null
+		return
+	fi
+	shift
+	"$@" config 2>/dev/null |
+		docker compose --project-directory "$dir" -p "$project" -f - config --hash '*' 2>/dev/null
+}
+
+# hash_of RELEASE SERVICE: the configuration hash that a container of it is labelled with.
 hash_of() {
 	know "$1"
 	printf '%s\n' "$hashes" | awk -v name="$2" '$1 == name { print $2 }'
-}
-
-# image_of RELEASE SERVICE: `config --images SERVICE` would name those of what it depends on as well.
-image_of() {
-	know "$1"
-	printf '%s\n' "$configured" | tr -d '"' | awk -v name="$2:" '
-		/^[^ ]/ { services = $1 == "services:" }
-		/^  [^ ]/ { wanted = services && $1 == name }
-		wanted && /^    image:/ { print $2; exit }'
-}
-
-rehash() {
-	docker compose --project-directory "$dir" -p "$project" -f - config --hash '*' 2>/dev/null
 }
 
 # current: the release that this host is on, by the .env that plain `docker compose` reads.
@@ -162,6 +170,14 @@ of_release() {
 	sed -n "s/^$1 //p" "$state/releases/${2:-$release}/roll"
 }
 
+# slot_template SERVICE: for `docker inspect -f`: the slot whose alias a container has.
+# shellcheck disable=SC2016 # the dollars are the template's
+slot_template() {
+	printf '%s' '{{$slot := "none"}}{{with index .NetworkSettings.Networks "'"$network"'"}}'\
+'{{range .Aliases}}{{if eq . "'"$1"'-green"}}{{$slot = "green"}}{{end}}'\
+'{{if eq . "'"$1"'-blue"}}{{$slot = "blue"}}{{end}}{{end}}{{end}}{{$slot}}'
+}
+
 # containers SERVICE: a line for each: id slot status health restarts started image hash
 containers() {
 	ids=$(docker ps -aq --no-trunc --filter "label=com.docker.compose.project=$project" \
@@ -169,9 +185,7 @@ containers() {
 		--filter label=com.docker.compose.oneoff=False)
 	[ -n "$ids" ] || return 0
 	# shellcheck disable=SC2086 # one word for each id
-	docker inspect -f '{{.ID}} {{$slot := "none"}}{{with index .NetworkSettings.Networks "'"$network"'"}}'\
-'{{range .Aliases}}{{if eq . "'"$1"'-green"}}{{$slot = "green"}}{{end}}'\
-'{{if eq . "'"$1"'-blue"}}{{$slot = "blue"}}{{end}}{{end}}{{end}}{{$slot}} {{.State.Status}} '\
+	docker inspect -f '{{.ID}} '"$(slot_template "$1")"' {{.State.Status}} '\
 '{{with .State.Health}}{{.Status}}{{else}}unchecked{{end}} {{.RestartCount}} {{.State.StartedAt}} '\
 '{{.Image}} {{index .Config.Labels "com.docker.compose.config-hash"}}' $ids 2>/dev/null || :
 }

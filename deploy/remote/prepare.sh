@@ -118,7 +118,7 @@ pull() {
 	password=$1
 	shift
 	missing=
-	for image in "$@"; do
+	docker image inspect "$@" >/dev/null 2>&1 || for image in "$@"; do
 		docker image inspect "$image" >/dev/null 2>&1 || missing="$missing $image"
 	done
 	[ -n "$missing" ] || return 0

@@ -79,15 +79,15 @@ stage_service() {
 		return
 	fi
 	[ "$order" = start-first ] || return 0
-	hash=$(hash_of "$release" "$name")
-	if unchanged "$name" "$hash" "$replicas"; then
+	there=$(containers "$name")
+	if unchanged; then
 		say said text "$name is the same already"
 		# Nothing to switch to: the line says so to the arrows that come after.
 		sed "s/^service $name .*/unchanged $name/" "$state/next" >"$state/next.new" &&
 			mv -f "$state/next.new" "$state/next"
 		return 0
 	fi
-	before=$(containers "$name" | awk '{ print $1 }')
+	before=$(printf '%s\n' "$there" | awk '{ print $1 }')
 	count=$(printf '%s' "$before" | grep -c .)
 	say said text "starting $name"
 	if ! output=$(up "$name" $((count + replicas))); then
@@ -147,22 +147,24 @@ without() {
 	done
 }
 
-# unchanged SERVICE HASH REPLICAS: do that many live containers already run exactly this?
+# unchanged: do as many live containers as are wanted already run exactly this?
 unchanged() {
-	containers "$1" | awk -v live="$(live_slot "$1")" -v hash="$2" -v wanted="$3" '
+	printf '%s\n' "$there" | awk -v live="$(live_slot "$name")" \
+		-v hash="$(hash_of "$release" "$name")" -v wanted="$replicas" '
 		$2 == live && $3 == "running" && $4 != "unhealthy" && $8 == hash { right++ }
-		{ all++ }
+		NF { all++ }
 		END { exit !(right == wanted && all == wanted) }'
 }
 
+# right_image SERVICE ID...: a name may have been given to another image between the pull and the start.
 right_image() {
 	name=$1
 	shift
-	ref=$(image_of "$release" "$name")
-	want=$(docker image inspect -f '{{.Id}}' "$ref" 2>/dev/null)
 	for id in "$@"; do
-		if [ "$(docker inspect -f '{{.Image}}' "$id")" != "$want" ]; then
-			reason="$name was started from another image than $ref" detail=
+		# shellcheck disable=SC2046 # two words
+		set -- $(docker inspect -f '{{.Config.Image}} {{.Image}}' "$id")
+		if [ "$(docker image inspect -f '{{.Id}}' "$1" 2>/dev/null)" != "$2" ]; then
+			reason="$name was started from another image than $1" detail=
 			return 1
 		fi
 	done
@@ -173,18 +175,22 @@ right_image() {
 # be what serves, so that it is taken as live too, and goes when the roll settles.
 reconcile() {
 	[ "$2" = start-first ] || return 0
-	live=$(live_slot "$1")
-	if [ -z "$(running_in "$1" "$live")" ] && [ -n "$(running_in "$1" "$(other "$live")")" ]; then
+	live=$(live_slot "$1") there=$(containers "$1")
+	if [ -z "$(runs_in "$live")" ] && [ -n "$(runs_in "$(other "$live")")" ]; then
 		live=$(other "$live")
 		flip "$1" "$live"
 	fi
-	# shellcheck disable=SC2046 # one word for each id
-	if [ -n "$(running_in "$1" "$live")" ]; then
-		put_in_slot "$1" "$live" $(containers "$1" |
-			awk '$2 == "none" && $3 == "running" && $4 ~ /^(healthy|unchecked)$/ { print $1 }') || return 1
-	else
-		put_in_slot "$1" "$live" $(running_in "$1" none) || return 1
-	fi
+	joining=$(runs_in none)
+	[ -z "$(runs_in "$live")" ] || joining=$(printf '%s\n' "$there" |
+		awk '$2 == "none" && $3 == "running" && $4 ~ /^(healthy|unchecked)$/ { print $1 }')
+	# shellcheck disable=SC2086 # one word for each id
+	put_in_slot "$1" "$live" $joining || return 1
 	# shellcheck disable=SC2046
-	remove $(containers "$1" | awk -v live="$live" '$2 != live || $3 == "created" || $3 == "dead" { print $1 }')
+	remove $(printf '%s\n' "$there" | awk -v live="$live" -v joined="$(printf '%s' "$joining" | tr '\n' ' ')" '
+		($2 != live && !index(joined, $1)) || $3 == "created" || $3 == "dead" { print $1 }')
+}
+
+# runs_in SLOT: the same as running_in, of what `reconcile` has seen.
+runs_in() {
+	printf '%s\n' "$there" | awk -v slot="$1" '$2 == slot && $3 ~ /^(running|restarting)$/ { print $1 }'
 }

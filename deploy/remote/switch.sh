@@ -131,18 +131,33 @@ new_ids() {
 	esac
 }
 
+# remember_service: a line of `watched` for each new container: service id started
 remember_service() {
 	for id in $(new_ids "$@"); do
-		watched="$watched $id=$(docker inspect -f '{{.State.StartedAt}}' "$id")"
+		watched="$watched$1 $id $(docker inspect -f '{{.State.StartedAt}}' "$id")
+"
 	done
 }
 
 watch_service() {
-	for id in $(new_ids "$@"); do
-		then=${watched##* "$id"=}
-		still_well "$1" "${then%% *} " "$id" || return 1
-	done
-	check_service "$@"
+	first=
+	while read -r name id begun <&4; do
+		[ "$name" = "$1" ] || continue
+		: "${first:=$id}"
+		still_well "$1" "$begun " "$id" || return 1
+		if [ "$2" = start-first ] && [ "$slot_now" != "$3" ]; then
+			reason="a new container of $1 is no longer in its slot" detail=
+			return 1
+		fi
+	done 4<<-END
+		$watched
+	END
+	[ "$2" = start-first ] || return 0
+	failing=
+	[ "$4" = - ] || probe_proxied "$4" "$7" || {
+		failing=$first
+		return 1
+	}
 }
 
 # stop_containers SERVICE IDS: asked to end, all at once, with the time that the compose file gives

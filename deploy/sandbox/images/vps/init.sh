@@ -5,7 +5,10 @@ set -u
 
 registry=${REGISTRY:?the address of the registry, host:port}
 
-# Control groups v2: an engine may share out controllers only below a group that holds no processes.
+# The host's own processes have a control group beside that of its containers, as under systemd:
+# otherwise each thread of a script weighs as much as all containers together, and a site starves
+# while it is deployed. In version 2 it has to be so: an engine may share out controllers only below
+# a group that holds no processes.
 if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
     mkdir -p /sys/fs/cgroup/init
     while read -r pid; do
@@ -14,6 +17,8 @@ if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
     tr ' ' '\n' </sys/fs/cgroup/cgroup.controllers | while read -r controller; do
         echo "+$controller" >/sys/fs/cgroup/cgroup.subtree_control 2>/dev/null || :
     done
+elif mkdir -p /sys/fs/cgroup/cpu/init 2>/dev/null; then
+    echo $$ >/sys/fs/cgroup/cpu/init/cgroup.procs || :
 fi
 
 # Old kernels have no nf_tables; the engine then needs the older iptables.
