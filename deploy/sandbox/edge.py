@@ -41,7 +41,10 @@ backend hosts
     # for Headway to find, and an edge that took such a host out would hide it. Three refusals in a
     # row take a host out, so one slow answer does not; one success brings it back.
     timeout check 2s
-    default-server check inter 1s fall 3 rise 1
+    # What a host is too busy for waits here, as at any load balancer. Without a limit each request
+    # that waits is one more connection all the way through, and they cost more than the answers.
+    timeout queue 60s
+    default-server check inter 1s fall 3 rise 1 maxconn 100
 """
 
 
