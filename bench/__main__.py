@@ -2,59 +2,27 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
-from pathlib import Path
 
 from bench import rounds, setting, short, table
+from bench.command import options, run, say
 from bench.figures import Figures
 from bench.fleet import Fleet, workplace
-from deploy.errors import HeadwayError
 from deploy.sandbox import fleet as sandbox
 from deploy.sandbox import release
-from deploy.sandbox.home import ROOT
 
 WEB_HOSTS = 3
 
 
 def main() -> int:
     """Measure; the exit code is 0, or that of the error that ended it."""
-    arguments = options().parse_args()
-    try:
-        # A document without its markers must not be found out after ten minutes.
-        table.placed(arguments.out.read_text(), "")
-        figures, lines = measure(arguments.rounds)
-    except (OSError, ValueError) as error:
-        print(f"script/bench: {error}", file=sys.stderr)
-        return 2
-    except HeadwayError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-    block = table.rendered(figures, lines)
-    arguments.out.write_text(table.placed(arguments.out.read_text(), block))
-    print(f"\n{block}\n\nwritten to {arguments.out}")
-    return 0
-
-
-def options() -> argparse.ArgumentParser:
-    """What may be typed behind `script/bench`."""
-    parser = argparse.ArgumentParser("script/bench", description="Measure Headway on the sandbox.")
-    parser.add_argument("--rounds", type=_count, default=5, help="how many (5)")
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=ROOT / "docs" / "performance.md",
-        help="the document that takes the figures, between its two markers (docs/performance.md)",
+    arguments = options("script/bench", "Measure Headway on the sandbox.").parse_args()
+    return run(
+        arguments.out,
+        (table.BEGIN, table.END),
+        lambda: table.rendered(*measure(arguments.rounds)),
     )
-    return parser
-
-
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("at least one round")
-    return number
 
 
 def measure(count: int) -> tuple[Figures, list[str]]:
@@ -84,11 +52,6 @@ def measure(count: int) -> tuple[Figures, list[str]]:
         cores=os.cpu_count() or 1,
     )
     return figures, setting.lines(fleet.docker)
-
-
-def say(text: str) -> None:
-    """Print a line at once, as what follows may take a while."""
-    print(text, flush=True)
 
 
 def _quiet(_text: str) -> None:

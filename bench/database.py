@@ -8,28 +8,25 @@ up and rehearsed once, to see whether the memory of our process grows with what 
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bench import bare, database_table, postgres, setting, table
+from bench import bare, database_table, postgres, setting
+from bench.command import count, options, run, say
 from bench.database_table import Figures, Own, Round
-from deploy.errors import HeadwayError, NeedsPerson
+from deploy.errors import NeedsPerson
 from deploy.sandbox.docker import Docker
 from deploy.sandbox.home import ROOT
-
-Say = Callable[[str], None]
 
 CALM = 2.0
 """Seconds before each measurement, for what the last one left behind to end."""
@@ -37,64 +34,27 @@ CALM = 2.0
 
 def main() -> int:
     """Measure; the exit code is 0, or that of the error that ended it."""
-    arguments = options().parse_args()
-    # The containers have to go then, too.
-    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(143))
-    try:
-        # A document without its markers must not be found out after ten minutes.
-        _placed(arguments.out, "")
-        docker = Docker()
-        figures = measure(
-            docker, arguments.image, arguments.rounds, arguments.megabytes, arguments.small, _say
-        )
-    except (OSError, ValueError) as error:
-        print(f"script/bench: {error}", file=sys.stderr)
-        return 2
-    except HeadwayError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-    block = database_table.rendered(figures, setting.machine(docker))
-    arguments.out.write_text(_placed(arguments.out, block))
-    print(f"\n{block}\n\nwritten to {arguments.out}")
-    return 0
-
-
-def options() -> argparse.ArgumentParser:
-    """What may be typed behind `script/bench database`."""
-    parser = argparse.ArgumentParser(
-        "script/bench database", description="Measure a backup and a rehearsal."
-    )
-    parser.add_argument("--rounds", type=_count, default=5, help="how many (5)")
+    parser = options("script/bench database", "Measure a backup and a rehearsal.")
     parser.add_argument(
-        "--megabytes", type=_count, default=1000, help="about the size of the database (1000)"
+        "--megabytes", type=count, default=1000, help="about the size of the database (1000)"
     )
     parser.add_argument(
-        "--small", type=_count, default=100, help="that of the one for the memory alone (100)"
+        "--small", type=count, default=100, help="that of the one for the memory alone (100)"
     )
     parser.add_argument("--image", default=postgres.IMAGE, help=f"of both ({postgres.IMAGE})")
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=ROOT / "docs" / "performance.md",
-        help="the document that takes the figures, between its two markers (docs/performance.md)",
-    )
-    return parser
+    arguments = parser.parse_args()
+
+    def measured() -> str:
+        docker = Docker()
+        figures = measure(
+            docker, arguments.image, arguments.rounds, arguments.megabytes, arguments.small
+        )
+        return database_table.rendered(figures, setting.machine(docker))
+
+    return run(arguments.out, (database_table.BEGIN, database_table.END), measured)
 
 
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("at least 1")
-    return number
-
-
-def _placed(document: Path, block: str) -> str:
-    return table.placed(document.read_text(), block, database_table.BEGIN, database_table.END)
-
-
-def measure(
-    docker: Docker, image: str, rounds: int, megabytes: int, small: int, say: Say
-) -> Figures:
+def measure(docker: Docker, image: str, rounds: int, megabytes: int, small: int) -> Figures:
     """Make the databases, and do `rounds` rounds on the large one; the small one is only looked at.
 
     Raises:
@@ -179,11 +139,6 @@ def _folder() -> Iterator[Path]:
         yield path
     finally:
         shutil.rmtree(path)
-
-
-def _say(text: str) -> None:
-    """Print a line at once, as what follows may take a while."""
-    print(text, flush=True)
 
 
 if __name__ == "__main__":

@@ -160,10 +160,9 @@ def nothing_stays() -> Iterator[None]:
 
 @pytest.mark.fleet
 @pytest.mark.usefixtures("nothing_stays")
-def test_it_measures() -> None:
-    said: list[str] = []
+def test_it_measures(capsys: pytest.CaptureFixture[str]) -> None:
     image = have(postgres.IMAGE)
-    found = database.measure(Docker(), image, rounds=1, megabytes=4, small=1, say=said.append)
+    found = database.measure(Docker(), image, rounds=1, megabytes=4, small=1)
     (one,) = found.rounds
     assert set(one.own.seconds) == {*COMMANDS, *AROUND}
     assert set(one.bare.seconds) == set(COMMANDS)
@@ -174,7 +173,7 @@ def test_it_measures() -> None:
     assert found.small.database < one.own.database < 30_000_000
     assert 0 < found.small.dump < one.own.dump < one.own.database
     assert 20_000_000 < found.peak < table.MAX_PEAK
-    assert f"ratio {one.ratio:.2f}" in said[-1]
+    assert f"ratio {one.ratio:.2f}" in capsys.readouterr().out.splitlines()[-1]
 
 
 @pytest.mark.fleet
@@ -194,4 +193,4 @@ def test_a_missing_row_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.fleet
 def test_an_image_that_is_not_here_is_named() -> None:
     with pytest.raises(UsageError, match="headway-nothing:17 is not here"):
-        database.measure(Docker(), "headway-nothing:17", 1, 1, 1, print)
+        database.measure(Docker(), "headway-nothing:17", 1, 1, 1)

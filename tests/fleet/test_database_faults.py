@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -201,7 +202,8 @@ def test_a_backup_that_is_cut_short_lets_nothing_be_migrated(
     with load() as traffic, holding(CUT):
         done = shop.deploy(tag)
     assert done.exit_code == 4, done.text
-    assert "terminating connection" in done.text
+    # Which of the two it is, depends on what pg_dump was doing.
+    assert re.search("terminating connection|server closed the connection", done.text), done.text
     assert "No backup was made." in done.text
     assert names == [one["name"] for one in json.loads(shop.inv("backup", "list", "--json").text)]
     assert on_host("db-1", f"ls {BACKUPS} | grep -c partial || true") == "0"
