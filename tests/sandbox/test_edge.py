@@ -25,5 +25,5 @@ def test_nothing_that_a_host_does_wrong_is_mended_by_the_edge():
 
 def test_one_slow_answer_takes_no_host_out():
     settings = [line.strip() for line in edge.configuration({}).splitlines()]
-    assert "default-server check inter 1s fall 3 rise 1" in settings
+    assert "default-server check inter 1s fall 3 rise 1 maxconn 100" in settings
     assert not [line for line in settings if line.startswith("option httpchk")]
