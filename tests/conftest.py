@@ -13,7 +13,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--all",
         action="store_true",
-        help="all cases of the arrows: every change killed, everything typed; without it, a third",
+        help="all cases of the arrows: every change killed, everything typed; without it, a sixth",
     )
 
 
