@@ -137,7 +137,7 @@ have_others() {
 	for name in $(of_release other "$back"); do
 		there=$(containers "$name")
 		printf '%s\n' "$there" | grep -q ' running ' ||
-			ended_well "${there%% *}" || missing="$missing $name"
+			{ [ -n "$there" ] && ended_well "${there%% *}"; } || missing="$missing $name"
 	done
 	[ -n "$missing" ] || return 0
 	# shellcheck disable=SC2086 # one word for each service

@@ -84,8 +84,8 @@ probe_proxied() {
 
 # unwell SERVICE ID [RESTARTS]: sets `reason` when the container has exited, is unhealthy, or has
 # restarted more than RESTARTS times (0: not at all). Sets `is_ready` (healthy, or running where there
-# is no health check), `started_at` and `slot_now` in any case: one question to Docker for all of it, since a roll
-# asks it many times on a host that has work to do.
+# is no health check), `started_at` and `slot_now` in any case: one question to Docker for all of it,
+# since a roll asks it many times on a host that has work to do.
 unwell() {
 	forgiven=${3:-0}
 	# shellcheck disable=SC2046 # the fields are words

@@ -202,7 +202,12 @@ proxy_container() {
 
 # running_in SERVICE SLOT: those that run, or that Docker is about to start again.
 running_in() {
-	containers "$1" | awk -v slot="$2" '$2 == slot && $3 ~ /^(running|restarting)$/ { print $1 }'
+	containers "$1" | runs_in "$2"
+}
+
+# runs_in SLOT: the same, of the lines of `containers` on standard input.
+runs_in() {
+	awk -v slot="$1" '$2 == slot && $3 ~ /^(running|restarting)$/ { print $1 }'
 }
 
 # put_in_slot SERVICE SLOT ID...: from now on the proxy finds them under the slot's alias.

@@ -176,21 +176,17 @@ right_image() {
 reconcile() {
 	[ "$2" = start-first ] || return 0
 	live=$(live_slot "$1") there=$(containers "$1")
-	if [ -z "$(runs_in "$live")" ] && [ -n "$(runs_in "$(other "$live")")" ]; then
+	if [ -z "$(printf '%s\n' "$there" | runs_in "$live")" ] &&
+		[ -n "$(printf '%s\n' "$there" | runs_in "$(other "$live")")" ]; then
 		live=$(other "$live")
 		flip "$1" "$live"
 	fi
-	joining=$(runs_in none)
-	[ -z "$(runs_in "$live")" ] || joining=$(printf '%s\n' "$there" |
+	joining=$(printf '%s\n' "$there" | runs_in none)
+	[ -z "$(printf '%s\n' "$there" | runs_in "$live")" ] || joining=$(printf '%s\n' "$there" |
 		awk '$2 == "none" && $3 == "running" && $4 ~ /^(healthy|unchecked)$/ { print $1 }')
 	# shellcheck disable=SC2086 # one word for each id
 	put_in_slot "$1" "$live" $joining || return 1
 	# shellcheck disable=SC2046
 	remove $(printf '%s\n' "$there" | awk -v live="$live" -v joined="$(printf '%s' "$joining" | tr '\n' ' ')" '
 		($2 != live && !index(joined, $1)) || $3 == "created" || $3 == "dead" { print $1 }')
-}
-
-# runs_in SLOT: the same as running_in, of what `reconcile` has seen.
-runs_in() {
-	printf '%s\n' "$there" | awk -v slot="$1" '$2 == slot && $3 ~ /^(running|restarting)$/ { print $1 }'
 }

@@ -54,7 +54,7 @@ export function createApp({ config, store, ping, uptime, stopping }: AppParts): 
   }
 
   // What is known before a request is handled is said before: a header that is added to a finished
-  // answer, and a stream that is made of a body to look at it, cost more than the rest of a request.
+  // answer, and a stream that is made of a body to look at it, cost half as much as the request itself.
   app.use(async (context, next) => {
     context.header("X-Version", version);
     await next();
