@@ -11,6 +11,7 @@ from bench.figures import Figures
 from bench.fleet import Fleet, workplace
 from deploy.sandbox import fleet as sandbox
 from deploy.sandbox import release
+from deploy.sandbox.home import Home
 
 WEB_HOSTS = 3
 
@@ -32,22 +33,23 @@ def measure(count: int) -> tuple[Figures, list[str]]:
     for version in (start, *(version for pair in pairs for version in pair)):
         release.release(version, say=_quiet)
         say(f"built {version}")
-    fleet = Fleet()
-    with workplace(fleet.home) as work:
+    with workplace(Home()) as work:
+        fleet = Fleet(work / "project")
         rolls = rounds.run(fleet, count, work, say)
         say("inv --list, and the same over an empty tasks.py")
         listing = short.listing(work)
-    say("facts of all hosts, and connecting to one")
-    facts = short.facts(fleet)
-    environment = fleet.environment
+        say("facts of all hosts, and connecting to one")
+        facts = short.facts(fleet)
+        environment = fleet.environment
+        with fleet.situation() as situation:
+            rolled = [one for one in situation.placements.values() if one.rolled]
     rollout = environment.rollout
-    with fleet.situation() as situation:
-        rolled = [one for one in situation.placements.values() if one.rolled]
     figures = Figures(
         rounds=rolls,
         ordered=len(rolled) * (rollout.min_healthy_time + rollout.bake),
         listing=listing,
         facts=facts,
+        keeper=environment.lease_host,
         hosts=len(environment.hosts),
         cores=os.cpu_count() or 1,
     )

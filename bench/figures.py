@@ -63,13 +63,15 @@ class Figures:
     """All of one run.
 
     `ordered` is the seconds that the settings make both rolls wait; `listing` is `inv --list` here
-    and over an empty tasks.py; `facts` is reading all `hosts` hosts and connecting to one.
+    and over an empty tasks.py; `facts` is reading all `hosts` hosts and connecting to one;
+    `keeper` is the host that keeps the lease.
     """
 
     rounds: Sequence[Round]
     ordered: float
     listing: Pair
     facts: Pair
+    keeper: str
     hosts: int
     cores: int
 

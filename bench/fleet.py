@@ -17,8 +17,8 @@ from bench.figures import sessions
 from deploy.api import intend_deploy
 from deploy.errors import NeedsPerson, UsageError
 from deploy.phases import phases
-from deploy.sandbox import images, provide
-from deploy.sandbox.home import ROOT, Home
+from deploy.sandbox import elsewhere, images, provide
+from deploy.sandbox.home import Home
 from deploy.sandbox.machines import REGISTRY
 from deploy.settings import load
 from deploy.situation import Situation
@@ -34,19 +34,25 @@ FLUSHED = 0.5
 
 
 class Fleet:
-    """The sandbox's hosts, from outside (Docker) and as Headway sees them."""
+    """The sandbox's hosts, from outside (Docker) and as Headway sees them.
 
-    def __init__(self) -> None:
+    What it deploys with is a project of its own in `folder`, whose settings are the sandbox's
+    without what the floor does not do either: smoke tests, and telling anybody.
+    """
+
+    def __init__(self, folder: Path) -> None:
         docker = provide.running()
         if docker is None:
             raise UsageError("Docker does not run.", mend="inv sandbox.up")
         self.docker: Docker = docker
         self.home = Home()
+        self.folder = folder
+        elsewhere.write(folder, ENVIRONMENT, elsewhere.settings())
 
     @property
     def environment(self) -> Environment:
-        """The settings of the sandbox, read anew."""
-        return load(ROOT, ENVIRONMENT, os.environ)
+        """The settings, read anew."""
+        return load(self.folder, ENVIRONMENT, os.environ)
 
     @contextmanager
     def situation(self) -> Iterator[Situation]:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from bench.figures import Roll, Round, Usage
 from bench.fleet import ENVIRONMENT
 from deploy.errors import NeedsPerson
-from deploy.sandbox.home import ROOT
 
 if TYPE_CHECKING:
     from bench.fleet import Fleet
@@ -103,7 +102,9 @@ class _Bench:
         argv = [str(HERE / "floor.sh"), tag, str(files)]
         roll = self._roll(tag, argv, knobs(self.fleet.environment))
         plan = inv(f"plan.{ENVIRONMENT}", "--tag", tag, "--detailed-exit-code")
-        done = subprocess.run(plan, check=False, cwd=ROOT, capture_output=True, text=True)
+        done = subprocess.run(
+            plan, check=False, cwd=self.fleet.folder, capture_output=True, text=True
+        )
         if done.returncode != 0:
             raise NeedsPerson(
                 f"floor.sh rolled {tag}, and Headway finds something to do",
@@ -115,12 +116,12 @@ class _Bench:
         self.fleet.forget(tag)
         time.sleep(CALM)
         began = time.time()
-        usage = measured(argv, self.work, environ)
+        usage = measured(argv, self.fleet.folder, self.work, environ)
         return Roll(usage, self.fleet.sessions(began))
 
 
-def measured(argv: Sequence[str], work: Path, environ: Mapping[str, str]) -> Usage:
-    """Run a command by usage.py, its output kept from the terminal.
+def measured(argv: Sequence[str], folder: Path, work: Path, environ: Mapping[str, str]) -> Usage:
+    """Run a command in a folder by usage.py, its output kept from the terminal.
 
     Raises:
         NeedsPerson: it failed; the end of what it said is shown.
@@ -130,7 +131,7 @@ def measured(argv: Sequence[str], work: Path, environ: Mapping[str, str]) -> Usa
         done = subprocess.run(
             [sys.executable, "-I", "-S", str(HERE / "usage.py"), str(result), *argv],
             check=False,
-            cwd=ROOT,
+            cwd=folder,
             env={**os.environ, **environ},
             stdin=subprocess.DEVNULL,
             stdout=file,

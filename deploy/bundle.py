@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 OF_EACH_HOST = "HOST_NAME"
 """The variable that says on which host a container runs; the only one that Headway adds."""
 
+_AUTHOR, _SUBJECT = "headway.author", "headway.subject"
+"""Labels of an image: what git would say of its commit, for where there is no git to ask."""
+
 
 @dataclass(frozen=True)
 class Bound:
@@ -245,8 +248,8 @@ def assemble(
         images=images,
         created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         commit=commit.sha if commit else revision,
-        author=commit.author if commit else "",
-        subject=commit.subject if commit else "",
+        author=commit.author if commit else labels.get(_AUTHOR, ""),
+        subject=commit.subject if commit else labels.get(_SUBJECT, "").partition("\n")[0],
     )
     return Bundle(release, compose.text, values, carried.files), carried
 

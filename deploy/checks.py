@@ -58,7 +58,10 @@ def host_faults(
     faults = []
     for host, one in facts.items():
         faults += _of_host(host, path, one, found)
-        here = placements[host].services if placements else None
+        # One that is read for its lease or its database alone needs no path.
+        here = None
+        if placements:
+            here = placements[host].services if host in placements else ()
         faults += _paths(host, path, one, bound or {}, here)
     return faults
 
@@ -140,7 +143,11 @@ def _folder(host: str, path: str, facts: HostFacts) -> list[Fault]:
     if facts.writable:
         return []
     mend = f"as root there: install -d -o {facts.user} {path}"
-    what = "belongs to somebody else" if facts.exists else "is not there, and cannot be made"
+    what = (
+        "belongs to somebody else, or its file system is read-only"
+        if facts.exists
+        else "is not there, and cannot be made"
+    )
     return [Fault(host, path, f"{what} (user {facts.user})", mend)]
 
 

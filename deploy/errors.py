@@ -7,10 +7,12 @@ HeadwayError
 ├── Refused             3   the checks say no; nothing was changed
 ├── Reverted            4   it failed, and everything is as it was
 ├── NeedsPerson         5   it failed, and a person must look
+├── Held                6   somebody else may change the environment, and we may not
 ├── Cancelled         130   somebody asked it to stop
 └── HostError           5   one host did not do what was asked (steps turn it into one of the above)
     ├── Unreachable     3   no connection; nothing was sent
-    │   └── KeyRefused  3   the host's key is unknown or changed; nothing was sent
+    │   ├── KeyRefused  3   the host's key is unknown or changed; nothing was sent
+    │   └── Gated       3   our key may not run this there; it was not run
     ├── CommandFailed       the command ended with an exit code that is not 0
     ├── TimedOut            the command ran into its deadline and was ended on the host
     └── OutcomeUnknown      the connection went away: the command may or may not have been done
@@ -26,9 +28,13 @@ from dataclasses import dataclass
 
 
 class HeadwayError(Exception):
-    """The root: a message for people, the state that things are in, and what to type next."""
+    """The root: a message for people, the state that things are in, and what to type next.
+
+    `seen` is what a visitor was answered, in one line, where that is what failed.
+    """
 
     exit_code = 5
+    seen = ""
 
     def __init__(self, message: str, *, state: str = "", mend: str = "") -> None:
         super().__init__(message)
@@ -100,6 +106,12 @@ class NeedsPerson(HeadwayError):
     exit_code = 5
 
 
+class Held(HeadwayError):
+    """Somebody else has the lease of the environment, or has taken it over from us."""
+
+    exit_code = 6
+
+
 class Cancelled(HeadwayError):
     """Somebody asked it to stop, and it has stopped."""
 
@@ -123,6 +135,10 @@ class Unreachable(HostError):
 
 class KeyRefused(Unreachable):
     """The host's key is not the pinned one, or none is pinned; refused before authentication."""
+
+
+class Gated(Unreachable):
+    """Our key may run Headway's own scripts alone, and this was none of them; it was not run."""
 
 
 class CommandFailed(HostError):

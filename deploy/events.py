@@ -1,7 +1,8 @@
 """What a run says while it goes: one stream of small frozen values, and nothing else.
 
 The console, the journal and whoever else wants to know are listeners (`deploy.views`). A listener
-that fails is dropped with one warning on the stream; it never fails the run.
+that fails is dropped with one warning on the stream; it never fails the run. No listener hears a
+secret: events are redacted before anybody cuts, escapes or wraps what is in them.
 """
 
 from __future__ import annotations
@@ -9,8 +10,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
+from typing import Any, Self, TypeVar
+
+from deploy.redaction.redactor import Redactor
 
 
 class Outcome(StrEnum):
@@ -30,13 +34,20 @@ class Event:
 
     at: float = field(default_factory=time.time)
 
+    def __deepcopy__(self, memo: object) -> Self:
+        """Itself: it never changes, and whoever keeps many has them copied for nothing."""
+        return self
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunStarted(Event):
     """A deploy or a rollback begins.
 
     `verb` is what was typed (deploy, rollback); `before` and `after` are tags, and `before` is
-    empty on a first deploy; `hosts` are the names of all hosts taking part, in their order.
+    empty on a first deploy; `hosts` are the names of all hosts taking part, in their order; `url`
+    is where the site answers, if anybody has said so. `by` ordered it, `approved_by` let it be
+    done; `commit`, `author` and `subject` are the release's, `commit_before` that of the release
+    which runs, each empty where it is not known.
     """
 
     id: str
@@ -47,6 +58,13 @@ class RunStarted(Event):
     after: str
     hosts: tuple[str, ...]
     summary: str = ""
+    url: str = ""
+    by: str = ""
+    commit: str = ""
+    author: str = ""
+    subject: str = ""
+    commit_before: str = ""
+    approved_by: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,12 +96,17 @@ class StepDone(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class StepFailed(Event):
-    """A step failed: the reason in one line, and below it what the host had to say (many lines)."""
+    """A step failed: the reason in one line, and below it what the host had to say (many lines).
+
+    `seen` is what whoever asked was answered, as `500 {"status":"error"}`: the status and the
+    body's first line; "" where that is not what failed.
+    """
 
     step: str
     host: str = ""
     reason: str
     detail: str = ""
+    seen: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,12 +140,17 @@ class RunEnded(Event):
 
 
 Listener = Callable[[Event], None]
+E_ = TypeVar("E_", bound=Event)
 
 
 class Stream:
-    """Hands each event to every listener, one event at a time, from whichever thread it comes."""
+    """Hands each event to every listener, one event at a time, from whichever thread it comes.
 
-    def __init__(self) -> None:
+    `redactor` knows the secrets; whoever starts a run teaches it those of the environment.
+    """
+
+    def __init__(self, redactor: Redactor | None = None) -> None:
+        self.redactor = redactor or Redactor()
         self._listeners: list[Listener] = []
         self._lock = threading.RLock()
 
@@ -133,6 +161,7 @@ class Stream:
 
     def emit(self, event: Event) -> None:
         """Tell every listener; one that raises is dropped, and the others hear of it."""
+        event = redacted(event, self.redactor)
         with self._lock:
             for listener in list(self._listeners):
                 try:
@@ -140,3 +169,15 @@ class Stream:
                 except Exception as error:  # a view must never end a deploy
                     self._listeners.remove(listener)
                     self.emit(Warned(text=f"a view failed and was switched off: {error!r}"))
+
+
+def redacted(event: E_, redactor: Redactor) -> E_:
+    """The same event, with every secret in its texts masked."""
+    changed: dict[str, Any] = {}
+    for one in fields(event):
+        value = getattr(event, one.name)
+        if type(value) is str:  # an Outcome is a string too, and is ours
+            changed[one.name] = redactor.redact(value)
+        elif isinstance(value, tuple):
+            changed[one.name] = tuple(map(redactor.redact, value))
+    return replace(event, **changed)

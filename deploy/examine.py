@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from deploy import bundle as bundles
 from deploy import checks, facts
+from deploy.cdn.choose import lacking
 from deploy.errors import Fault, HeadwayError, Refused, SettingsError
 from deploy.intent import NoImage, find_images, no_tag
 from deploy.remote.pool import each
 from deploy.settings import valid_tag
-from deploy.situation import FACTS_TIMEOUT
+from deploy.smoke.check import faults_of, unreachable
+from deploy.telemetry.wanted import lacking as no_traces
 
 if TYPE_CHECKING:
     from deploy.facts import HostFacts
@@ -29,7 +32,7 @@ def examine(situation: Situation, tag: str | None = None) -> list[Fault]:
     if tag is not None and not valid_tag(tag):
         raise no_tag(tag)
     environment = situation.environment
-    faults: list[Fault] = []
+    faults = lacking(environment) + no_traces(os.environ)
     carried = bundles.Beside({}, frozenset(), {})
     found: dict[str, Found] = {}
     try:
@@ -48,14 +51,20 @@ def examine(situation: Situation, tag: str | None = None) -> list[Fault]:
     except Refused as error:
         faults.append(Fault("registry", "", error.message, error.mend))
 
+    faults += faults_of(environment, situation.compose, situation.placements)
+
+    seconds = situation.environment.rollout.script_deadline
+
     def read(host: Host) -> HostFacts:
         arrows = situation.arrows(host.name, {})
-        return facts.read(arrows.read("facts", carried.on_hosts, timeout=FACTS_TIMEOUT))
+        return facts.read(arrows.read("facts", carried.on_hosts, timeout=seconds))
 
+    reached = {}
     for name, one in each(list(situation.hosts.values()), read).items():
         if isinstance(one, HeadwayError):
             faults.append(Fault(name, "", getattr(one, "reason", one.message), one.mend))
         else:
+            reached[name] = situation.hosts[name]
             faults += checks.host_faults(
                 environment.path,
                 {name: one},
@@ -63,4 +72,4 @@ def examine(situation: Situation, tag: str | None = None) -> list[Fault]:
                 bound=carried.bound,
                 placements=situation.placements,
             )
-    return faults
+    return faults + unreachable(environment, situation.compose, situation.placements, reached)

@@ -60,7 +60,8 @@ class HostFacts:
 
     `release` is the id of the release that plain `docker compose` reads there; `edited` names files
     that are no longer as that release has them; `hashes` are the configuration hashes that Compose
-    computes for the promoted files; `live` names the slot of services whose flag is set.
+    computes for the promoted files; `live` names the slot of services whose flag is set; `fence`
+    is the highest number of a lease that came there.
     """
 
     user: str = ""
@@ -80,11 +81,22 @@ class HostFacts:
     env_sum: str = ""
     edited: tuple[str, ...] = ()
     unfinished: Unfinished | None = None
+    fence: int = 0
     live: dict[str, str] = field(default_factory=dict)
     hashes: dict[str, str] = field(default_factory=dict)
     containers: tuple[Container, ...] = ()
     releases: dict[str, Release] = field(default_factory=dict)
     journal: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def before(self) -> str:
+        """The release that the host is on once what was cut off there has come to its end.
+
+        What was settling goes forward, whatever its files say yet; all else goes back.
+        """
+        if self.unfinished and self.unfinished.phase == "settling":
+            return self.unfinished.release
+        return self.release
 
     def live_slot(self, service: str) -> str:
         """The slot that the flag names."""
@@ -111,6 +123,7 @@ def understand(report: Report) -> HostFacts:
     compose = report.last("compose") or {}
     override = report.last("override") or {}
     unfinished = report.last("unfinished")
+    now = report.last("release_now") or {}
     return HostFacts(
         user=host.get("user", ""),
         arch=host.get("arch", ""),
@@ -124,7 +137,8 @@ def understand(report: Report) -> HostFacts:
         exists=folder.get("exists") == "yes",
         disks=_disks(report.all("disk")),
         absent_paths=tuple(event["path"] for event in report.all("absent")),
-        release=(report.last("release_now") or {}).get("id", ""),
+        release=now.get("id", ""),
+        fence=int(now.get("fence") or 0),
         override_sum=override.get("sum", ""),
         env_sum=override.get("env", ""),
         edited=tuple(event["file"] for event in report.all("edited")),

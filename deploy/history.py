@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
@@ -40,6 +41,13 @@ class Entry:
 def releases(facts: Mapping[str, HostFacts]) -> dict[str, Release]:
     """Every release that any host still has the files of, by id."""
     return {id_: one for host in facts.values() for id_, one in host.releases.items()}
+
+
+def running(facts: Mapping[str, HostFacts]) -> Release | None:
+    """The release that most hosts are on; None where there is none, or none that is known."""
+    known = releases(facts)
+    counted = Counter(one.before for one in facts.values() if one.before in known)
+    return known[counted.most_common(1)[0][0]] if counted else None
 
 
 def entries(facts: Mapping[str, HostFacts]) -> list[Entry]:

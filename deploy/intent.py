@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from deploy import bundle as bundles
@@ -25,6 +23,8 @@ from deploy.situation import Situation, whoami
 if TYPE_CHECKING:
     from deploy.bundle import Beside
     from deploy.database.migrations.folder import Folder
+    from deploy.facts import HostFacts
+    from deploy.plan import Verb
     from deploy.release import Release
     from deploy.settings import Environment
 
@@ -51,13 +51,20 @@ class Intent:
         return self.plan.empty and not ((outlook and outlook.pending) or (back and back.migrations))
 
 
-def intend_deploy(situation: Situation, tag: str | None, environ: Mapping[str, str]) -> Intent:
+def intend_deploy(
+    situation: Situation,
+    tag: str | None,
+    environ: Mapping[str, str],
+    *,
+    digest: str | None = None,
+) -> Intent:
     """Look at everything, change nothing, and say what a deploy of `tag` would do.
 
     Args:
         situation: the environment.
         tag: the image's tag; None: the commit that is checked out.
         environ: the process environment.
+        digest: what the tag has to stand for, as `sha256:…`.
 
     Raises:
         UsageError: the tag is no tag, or there is none to be had.
@@ -69,6 +76,8 @@ def intend_deploy(situation: Situation, tag: str | None, environ: Mapping[str, s
     with ThreadPoolExecutor(max_workers=2) as pool:
         reading = pool.submit(situation.gather, carried.on_hosts)
         found = find_images(situation, tag)
+        if digest is not None:
+            _same_image(found, tag, digest)
         unpacking = pool.submit(folder_of, situation, _refs(found))
         facts = reading.result()
     faults = checks.host_faults(
@@ -120,30 +129,46 @@ def _intend_rollback(situation: Situation, to: str | None, environ: Mapping[str,
         raise Refused("the hosts are not ready for it", faults=tuple(faults))
     past = history.entries(facts)
     known = history.releases(facts)
-    target = _named(past, known, to) if to else _previous(past, known)
+    target = _named(past, known, to) if to else _previous(past, known, facts)
     if target is None:
         assert to is not None  # noqa: S101 - _previous raises instead
         found = find_images(situation, to)
         folder = folder_of(situation, _refs(found))
         return _intent(situation, found, to, "rollback", environ, folder)
     _not_past_a_contract(situation, known, target)
+    return to_known(situation, target, whoami(environ), "rollback", situation.run)
+
+
+def to_known(situation: Situation, target: Release, by: str, verb: Verb, run: str) -> Intent:
+    """Take every host to a release whose files are there; the hosts have been read.
+
+    Args:
+        situation: the environment.
+        target: the release.
+        by: who orders it.
+        verb: under which the hosts write it down.
+        run: the run's id.
+
+    Raises:
+        Refused: a host has not got them.
+    """
     lacking = [
         Fault(host, target.id, "the release's files are not on this host")
-        for host, one in facts.items()
-        if target.id not in one.releases
+        for host in situation.placements
+        if target.id not in situation.facts[host].releases
     ]
     if lacking:
         raise Refused(
-            f"not every host can go back to {target.tag}",
+            f"not every host can go to {target.tag}",
             faults=tuple(lacking),
             mend=f"inv deploy.{situation.environment.name} --tag {target.tag}",
         )
     wanted = {host: Wanted(placement) for host, placement in situation.placements.items()}
 
     def plan() -> Plan:
-        return make(situation.environment, target, wanted, situation.facts, "rollback")
+        return make(situation.environment, target, wanted, situation.facts, verb)
 
-    order = Order(_new_id(), whoami(environ), plan(), target, None, None)
+    order = Order(run, by, plan(), target, None, None)
     return Intent(situation, order, _again(situation, order, plan))
 
 
@@ -172,8 +197,16 @@ def _not_past_a_contract(
         )
 
 
-def _previous(past: list[history.Entry], known: Mapping[str, Release]) -> Release:
+def _previous(
+    past: list[history.Entry], known: Mapping[str, Release], facts: Mapping[str, HostFacts]
+) -> Release:
     stack = history.way_back(past)
+    # In the middle of a deploy, the way back is to where it started. A host that was left out of
+    # the last good one is in no middle.
+    took_part = next((one.hosts for one in reversed(past) if one.outcome == "done"), ())
+    there = [one for host, one in facts.items() if one.unfinished or host in took_part]
+    if stack and any(one.unfinished or one.release != stack[-1] for one in there):
+        stack.append("")
     if len(stack) < 2:
         raise Refused(
             "there is no earlier release to go back to",
@@ -238,7 +271,7 @@ def _intent(
 
     protected = tuple(history.way_back(history.entries(situation.facts))[-2:])
     order = Order(
-        _new_id(), whoami(environ), plan(), bundle.release, bundle, files, outlook, protected
+        situation.run, whoami(environ), plan(), bundle.release, bundle, files, outlook, protected
     )
     return Intent(situation, order, _again(situation, order, plan, carried))
 
@@ -251,7 +284,7 @@ def _again(
     def again() -> Plan:
         settings = {
             "deploy": order.id,
-            "by": order.by,
+            "by": order.whose,
             "verb": order.plan.verb,
             "release": order.release.id,
         }
@@ -263,6 +296,20 @@ def _again(
 
 def _refs(found: Mapping[str, Found]) -> dict[str, str]:
     return {service: image.ref for service, image in found.items()}
+
+
+def _same_image(found: Mapping[str, Found], tag: str, digest: str) -> None:
+    """Have it that a tag stands for an image that somebody has just built.
+
+    Raises:
+        Refused: it does not, as somebody has moved it.
+    """
+    digests = sorted({image.digest for image in found.values()})
+    if digest not in digests:
+        raise Refused(
+            f"{tag} is {', '.join(digests)} in the registry, and {digest} was asked for",
+            mend="Was the tag moved? A tag that nobody moves is the commit's.",
+        )
 
 
 class NoImage(Refused):
@@ -321,7 +368,3 @@ def no_tag(text: str) -> UsageError:
         f"{shown} is no tag: letters, digits, _ . and -, not . or - at first, 128 at most",
         state="Nothing has been changed.",
     )
-
-
-def _new_id() -> str:
-    return f"d-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"

@@ -14,6 +14,7 @@ from deploy.database.backup.copies import copies_of
 from deploy.database.command.oneoff import OneOff
 from deploy.database.migrations.script import Limits
 from deploy.pending import holder_of, running_snapshot
+from deploy.redaction.redactor import Redactor
 from deploy.steps.backup import BackUp
 from deploy.steps.command import Commanded
 from deploy.steps.migrate import Migrate
@@ -54,8 +55,11 @@ def before_hosts(situation: Situation, order: Order) -> list[Phase]:
 
 
 def after_hosts(situation: Situation, order: Order) -> list[Phase]:
-    """What is done once every host has settled: contract migrations, or what is taken back."""
-    if order.outlook and order.outlook.later:
+    """What is done once every host has settled: contract migrations, or what is taken back.
+
+    A host that was left out may run what a contract migration would break: that waits.
+    """
+    if order.outlook and order.outlook.later and not situation.left_out:
         later = [one.name for one in order.outlook.later]
         # The hosts have settled: what fails here is tried again by the next deploy.
         return [[_migrate(situation, order, later, name="contract", reverts=False)]]
@@ -79,24 +83,27 @@ def rehearsal(
     assert database is not None  # noqa: S101 - likewise
     access, limits = _database(situation)
 
+    redactor = Redactor(one.reveal() for one in environment.secret_values)
+
     def note(what: str, text: str, found: Rehearsed) -> None:
         settings = {
             "release": order.release.id,
             "deploy": order.id,
             "verb": "deploy",
-            "by": order.by,
+            "by": order.whose,
             "lock": "note",
         }
         situation.arrows(access.host.name, settings).send(
             "note",
-            [what, text],
+            # It stands in the host's process list for a moment, and in its journal for good.
+            [what, redactor.redact(text)],
             token=f"{order.id}.note",
             timeout=_NOTE,
             stdin=json.dumps(found.figures()).encode(),
         )
 
     return Rehearse(
-        backups_of(environment, situation.hosts),
+        backups_of(environment, situation.hosts, situation.fence),
         outlook,
         limits,
         database.rehearsal,
@@ -138,11 +145,11 @@ def _backup(situation: Situation, order: Order, made: list[Manifest]) -> list[Ph
     environment = situation.environment
     if not environment.backup_required or (order.outlook and order.outlook.fresh):
         return []
-    backups = backups_of(environment, situation.hosts)
+    backups = backups_of(environment, situation.hosts, situation.fence)
     release = order.release
     step = BackUp(
         backups,
-        BackupOrder(release.id, release.tag, "deploy", order.by),
+        BackupOrder(release.id, release.tag, "deploy", order.whose),
         order.protected,
         copies_of(environment, situation.hosts, backups).make,
         made=made,
@@ -169,7 +176,7 @@ def _one_off(situation: Situation, order: Order, limits: Limits) -> OneOff:
     assert environment.database is not None  # noqa: S101 - as above
     service, host = holder_of(situation, order.release.images)
     apply = environment.database.apply
-    arrows = situation.arrows(host, {"deploy": order.id, "by": order.by})
+    arrows = situation.arrows(host, {"deploy": order.id, "by": order.whose})
     secrets = environment.secret_values
     release = order.release.id
     return OneOff(arrows, release, service, apply.typed, apply.timeout, limits, secrets)
@@ -179,4 +186,4 @@ def _database(situation: Situation) -> tuple[Access, Limits]:
     database = situation.environment.database
     assert database is not None  # noqa: S101 - nothing would be pending, nor to be taken back
     limits = Limits(database.lock_timeout, database.statement_timeout)
-    return access_of(situation.environment, situation.hosts), limits
+    return access_of(situation.environment, situation.hosts, situation.fence), limits

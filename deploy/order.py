@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 class Order:
     """One run: its id, who ordered it, the plan, and the release with its files by host.
 
+    `approved_by` is who let it be done, "" where nobody was asked.
+
     `bundle` and `files` are None when the hosts have the release already; `outlook` is where
     migrations are pending; `protected` are the releases whose backups stay; `taken_back` is what a
     rollback takes back in the database.
@@ -32,3 +34,9 @@ class Order:
     outlook: Outlook | None = None
     protected: tuple[str, ...] = ()
     taken_back: TakenBack | None = None
+    approved_by: str = ""
+
+    @property
+    def whose(self) -> str:
+        """Both of them in words, as the hosts write them down."""
+        return f"{self.by}, approved by {self.approved_by}" if self.approved_by else self.by

@@ -6,7 +6,6 @@ has to have it: it is pulled there, which changes nothing that runs.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -91,7 +90,7 @@ def database_of(situation: Situation) -> Access | None:
                 "could not be looked at",
                 mend=f"On {database.host}, in {situation.environment.path}: {typed}",
             )
-    return access_of(situation.environment, situation.hosts)
+    return access_of(situation.environment, situation.hosts, situation.fence)
 
 
 def running_snapshot(situation: Situation) -> Snapshot | None:
@@ -106,16 +105,11 @@ def running_snapshot(situation: Situation) -> Snapshot | None:
         Refused: the image can't be pulled, or its snapshot can't be read.
         HostError: the host cannot be asked.
     """
-    known = history.releases(situation.facts)
-    running = Counter(
-        one.release
-        for host, one in situation.facts.items()
-        if one.release in known and situation.placements[host].rolled
-    )
-    if not running:
+    rolled = {host for host, one in situation.placements.items() if one.rolled}
+    running = history.running({h: one for h, one in situation.facts.items() if h in rolled})
+    if running is None:
         return None
-    ((release, _),) = running.most_common(1)
-    folder = folder_of(situation, known[release].images)
+    folder = folder_of(situation, running.images)
     return snapshot_of(folder) if folder else None
 
 

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from deploy.bundle import other_images, pack
+from deploy.cdn.choose import cdns
 from deploy.compose.override import published
 from deploy.compose.placement import HEADWAY_PROXY
 from deploy.migrating import after_hosts, before_hosts
 from deploy.pending import holder_of
 from deploy.proxy import caddy, haproxy
 from deploy.release import roll
-from deploy.steps.hosts import Place, Prepare, Roll, Settle, Stage, Switch, Target
+from deploy.smoke.smoke import Subject, smoke
+from deploy.steps.hosts import Mend, Place, Prepare, Roll, Settle, Stage, Switch, Target
+from deploy.steps.purge import Purge
+from deploy.steps.smoke import Smoke
 from deploy.steps.verify import Verify
 
 if TYPE_CHECKING:
     from deploy.order import Order
     from deploy.plan import Plan
+    from deploy.recovery import Recovery
     from deploy.run import Phase
     from deploy.situation import Situation
+    from deploy.smoke.result import Verdict
+    from deploy.smoke.smoke import Said
+    from deploy.steps.step import Step
 
 REVERT_BAKE = 1.0
 """Seconds: a release that served until a moment ago is probed, and not watched for long."""
@@ -42,19 +50,98 @@ def phases(situation: Situation, order: Order, again: Callable[[], Plan]) -> lis
     ]
     walk += before_hosts(situation, order)
     settling: Phase = []
+    first = _first_asked(situation, order)
     for wave in plan.waves:
         rolled = [targets[host] for host in wave if targets[host].placement.rolled]
         # The old containers of one wave finish what they have in flight, for as long as the drain
         # allows, while the new ones of the next wave start: neither has to wait for the other.
         walk.append([*settling, *map(Stage, rolled)])
         walk.append([Switch(target) for target in rolled])
+        if first in wave:
+            walk.append([_smoke(situation, order, targets[first])])
         settling = [
             Settle(targets[host]) if targets[host].placement.rolled else Place(targets[host])
             for host in wave
         ]
     walk += [settling, [Verify(again)]]
-    walk += after_hosts(situation, order)
+    if plan.rolling:
+        walk += purging(situation, order, plan.verb)
+    after = after_hosts(situation, order)
+    # A contract migration comes when nothing can send the hosts back any more; a rollback is asked
+    # about what it ends with. After a recovery it is for whoever ordered that to ask.
+    if plan.verb == "deploy":
+        walk += [*smoke_after_all(situation, order), *after]
+    else:
+        walk += [*after, *(smoke_after_all(situation, order) if plan.verb == "rollback" else [])]
     return [phase for phase in walk if phase]
+
+
+def purging(situation: Situation, order: Order, verb: str) -> list[Phase]:
+    """What CDNs keep is of another release now; `verb` tells a revert from what it reverts."""
+    found = cdns(situation.environment)
+    command = f"inv cdn.{situation.environment.name}"
+    return [[Purge(found, f"{order.id}-{verb}", command)]] if found else []
+
+
+def after_revert(situation: Situation, order: Order, tried: Iterable[Step]) -> list[Phase]:
+    """What is done once all is put back; `tried` is the furthest step of each host."""
+    if any(isinstance(_meant(step), Switch | Settle) for step in tried):
+        return purging(situation, order, "revert")
+    return []
+
+
+def _meant(step: Step) -> Step:
+    """What undoing a step is undoing."""
+    return step.after or step if isinstance(step, Smoke) else step
+
+
+def subject_of(situation: Situation) -> Subject:
+    """What the smoke tests are about."""
+    return Subject(
+        situation.environment,
+        situation.compose,
+        situation.placements,
+        situation.hosts,
+        situation.run,
+    )
+
+
+def _first_asked(situation: Situation, order: Order) -> str:
+    """The first host that is switched and can be asked; "" where none is asked by itself.
+
+    The way back is not held up: what it leaves behind is worse than what a test could find.
+    """
+    if situation.environment.smoke is None or order.plan.verb != "deploy":
+        return ""
+    asked = subject_of(situation).answering
+    return next((host for wave in order.plan.waves for host in wave if host in asked), "")
+
+
+def _smoke(situation: Situation, order: Order, target: Target) -> Smoke:
+    def test(said: Said) -> Verdict:
+        tags = {target.name: order.release.tag}
+        return _asked(situation, smoke(subject_of(situation), tags, target.name, said))
+
+    return Smoke(test, after=Switch(target))
+
+
+def _asked(situation: Situation, verdict: Verdict) -> Verdict:
+    situation.tested.extend(verdict.results)
+    return verdict
+
+
+def smoke_after_all(situation: Situation, order: Order) -> list[Phase]:
+    """The site and every host are asked; only a deploy is put back when something fails."""
+    if situation.environment.smoke is None:
+        return []
+
+    def test(said: Said) -> Verdict:
+        subject = subject_of(situation)
+        tags = dict.fromkeys(subject.answering, order.release.tag)
+        return _asked(situation, smoke(subject, tags, said=said))
+
+    # Who rolls back wants to be away from what there was: nothing brings that back by itself.
+    return [[Smoke(test, reverts=order.plan.verb == "deploy")]]
 
 
 def database_alone(situation: Situation, order: Order) -> list[Phase]:
@@ -67,21 +154,42 @@ def database_alone(situation: Situation, order: Order) -> list[Phase]:
     return [[Prepare(_target(situation, order, host), *delivery)], *walk]
 
 
+def mend(situation: Situation, found: Recovery, deploy: str, by: str) -> Phase:
+    """Bring every host that is in the middle of a roll to an end of it."""
+    steps = []
+    for host, way in found.mends.items():
+        left = situation.facts[host].unfinished
+        assert left is not None  # noqa: S101 - else there would be nothing to mend
+        roll = Roll(left.release, left.release.rpartition("-")[0], "recover", REVERT_BAKE)
+        target = Target(
+            name=host,
+            arrows=situation.arrows(host, {"deploy": deploy, "by": by}),
+            placement=situation.placements[host],
+            deploy=deploy,
+            deadlines=situation.environment.rollout,
+            forward=roll,
+            back=None,
+        )
+        steps.append(Mend(target, roll, way))
+    return steps
+
+
 def _target(situation: Situation, order: Order, host: str) -> Target:
     facts = situation.facts[host]
     rollout = situation.environment.rollout
     placement = situation.placements[host]
-    before = facts.releases.get(facts.release)
+    before = facts.releases.get(facts.before)
     bake = rollout.bake if placement.rolled else 0.0
-    settings = {"deploy": order.id, "by": order.by}
+    settings = {"deploy": order.id, "by": order.whose}
     return Target(
         name=host,
         arrows=situation.arrows(host, settings),
         placement=placement,
         deploy=order.id,
-        healthy_deadline=rollout.healthy_deadline,
+        deadlines=rollout,
         forward=Roll(order.release.id, order.release.tag, order.plan.verb, bake),
         back=Roll(before.id, before.tag, "revert", REVERT_BAKE) if before else None,
+        unfinished=facts.unfinished is not None,
     )
 
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from deploy.settings import Environment
 
 
+Verb = Literal["deploy", "rollback", "recover"]
+
+
 @dataclass(frozen=True)
 class Wanted:
     """What one host is to be: the sums (SHA-256, hexadecimal) of the files that say so.
@@ -50,7 +53,7 @@ class Plan:
     of the hosts to be rolled, those of one wave together.
     """
 
-    verb: Literal["deploy", "rollback"]
+    verb: Verb
     app: str
     environment: str
     release: str
@@ -82,7 +85,7 @@ def make(
     release: Release,
     wanted: Mapping[str, Wanted],
     facts: Mapping[str, HostFacts],
-    verb: Literal["deploy", "rollback"] = "deploy",
+    verb: Verb = "deploy",
 ) -> Plan:
     """Compare what is wanted with what is, and say what to do.
 
@@ -91,7 +94,7 @@ def make(
         release: what every host is to run.
         wanted: host → what that means there.
         facts: host → what is there now.
-        verb: a rollback takes all hosts at once and migrates nothing.
+        verb: a rollback takes all hosts at once and migrates nothing; so does a recovery.
     """
     hosts = []
     for name, want in wanted.items():
@@ -99,7 +102,7 @@ def make(
         hosts.append(
             HostPlan(
                 host=name,
-                before=_tag_of(facts[name].release, facts),
+                before=_tag_of(facts[name].before, facts),
                 roll=bool(why),
                 rolled=tuple(one.name for one in want.placement.rolled),
                 canary=False,
@@ -109,7 +112,7 @@ def make(
         )
     todo = [host.host for host in hosts if host.roll]
     strategy = environment.rollout.strategy
-    waves, canaries = _waves(environment, wanted, todo, at_once=verb == "rollback")
+    waves, canaries = _waves(environment, wanted, todo, at_once=verb != "deploy")
     return Plan(
         verb=verb,
         app=environment.app,

@@ -7,10 +7,8 @@ deploy goes on cannot give two hosts two images.
 from __future__ import annotations
 
 import json
-import queue
 import re
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +17,8 @@ import requests.auth
 import stamina
 
 from deploy.errors import Refused
+from deploy.web import Header
+from deploy.web import within as _within
 
 _INDEXES = (
     "application/vnd.oci.image.index.v1+json",
@@ -82,7 +82,7 @@ class Registry:
     def __init__(self, server: str, login: Login | None) -> None:
         self.server = server
         self._login = login
-        self._basic: requests.auth.AuthBase = _Header("")
+        self._basic: requests.auth.AuthBase = Header("")
         if login:
             self._basic = requests.auth.HTTPBasicAuth(login.username, login.password)
         host = server.split(":", 1)[0]
@@ -179,7 +179,7 @@ class Registry:
             answer = _read(session, url, self._basic, headers=headers)
             challenge = answer.headers.get("WWW-Authenticate", "")
             if answer.status == requests.codes.unauthorized and challenge[:7] == "Bearer ":
-                bearer = _Header(f"Bearer {self._token(session, challenge)}")
+                bearer = Header(f"Bearer {self._token(session, challenge)}")
                 answer = _read(session, url, bearer, headers=headers)
         return answer
 
@@ -188,18 +188,6 @@ class Registry:
         realm = fields.pop("realm", "")
         body = self._json(_read(session, realm, self._basic, params=fields))
         return str(body.get("token") or body.get("access_token") or "")
-
-
-class _Header(requests.auth.AuthBase):
-    """An Authorization header, or none; without this, requests would take one from ~/.netrc."""
-
-    def __init__(self, value: str) -> None:
-        self._value = value
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if self._value:
-            request.headers["Authorization"] = self._value
-        return request
 
 
 def _read(
@@ -226,30 +214,6 @@ def _read(
         if len(content) > _MOST_BYTES:
             raise requests.exceptions.ContentDecodingError("too long")
     return _Answer(answer.status_code, answer.headers, content)
-
-
-def _within(seconds: float, work: Callable[[], _Answer]) -> _Answer:
-    """Do some work, and give it up after so many seconds.
-
-    Raises:
-        requests.Timeout: it was not done; its thread ends by itself, or with the process.
-    """
-    done: queue.SimpleQueue[_Answer | Exception] = queue.SimpleQueue()
-
-    def run() -> None:
-        try:
-            done.put(work())
-        except Exception as error:
-            done.put(error)
-
-    threading.Thread(target=run, daemon=True).start()
-    try:
-        outcome = done.get(timeout=seconds)
-    except queue.Empty:
-        raise requests.Timeout(f"no answer within {seconds:g} s") from None
-    if isinstance(outcome, Exception):
-        raise outcome
-    return outcome
 
 
 def server_of(repository: str) -> str:

@@ -7,21 +7,46 @@ there: undoing that one covers those before it.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
-from deploy.errors import Cancelled, HeadwayError, HostError, Refused
-from deploy.events import StepDone, StepFailed, StepSaid, StepStarted, StepUndone, Stream, Warned
+from deploy.errors import Cancelled, HeadwayError, Held, HostError, Refused
+from deploy.events import (
+    Outcome,
+    RunEnded,
+    StepDone,
+    StepFailed,
+    StepSaid,
+    StepStarted,
+    StepUndone,
+    Stream,
+    Warned,
+)
 from deploy.steps.step import Say, Step
 
 AT_ONCE = 16
 """Hosts worked on at the same time in one phase; more would only wait for the two ends of SSH."""
 
 Phase = Sequence[Step]
+Line = Mapping[str, Any]
+
+
+class Record(Protocol):
+    """What is written down, a line before and after every change; `deploy.lease.lease.Lease`."""
+
+    def record(self, *lines: Line) -> None:
+        """Write the lines before going on.
+
+        Raises:
+            Held: somebody else may change the environment now, and this run may not.
+        """
+        ...
 
 
 @dataclass
@@ -39,11 +64,27 @@ class Failure:
 
 
 class Run:
-    """One walk. `cancel` is looked at between phases, where every host is in a defined state."""
+    """One walk. `cancel` is looked at between phases, where every host is in a defined state.
 
-    def __init__(self, stream: Stream, cancel: threading.Event) -> None:
+    `record` is where it is written down, if anywhere; after `limit` seconds by `clock` no phase is
+    begun any more, and what was done is put back.
+    """
+
+    def __init__(
+        self,
+        stream: Stream,
+        cancel: threading.Event,
+        record: Record | None = None,
+        *,
+        limit: float = math.inf,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.stream = stream
         self.cancel = cancel
+        self._limit, self._clock = limit, clock
+        self._until = clock() + limit
+        self._record = record
+        self._unwritten: list[Line] = []
         self.furthest: dict[tuple[str, str], Step] = {}
 
     def walk(self, phases: Sequence[Phase], *, revert: bool = True) -> Failure | None:
@@ -51,22 +92,60 @@ class Run:
 
         Raises:
             Cancelled: `cancel` was set; what was done stays as it is.
+            Held: somebody else may change the environment now; nothing is put back.
             Refused: a step refused, and none before it has touched anything that serves.
         """
         for phase in phases:
             if self.cancel.is_set():
                 raise Cancelled("stopped, as asked, between two steps")
-            failed = self._phase(phase)
+            failed = self._late(phase)
+            if not failed:
+                self._write("doing", phase)
+                failed = self._phase(phase)
             if failed:
                 step, error = failed
+                if isinstance(error, Held):
+                    raise error
                 if isinstance(error, Refused) and not self._touched_before(step):
                     raise error
                 started = any(one.host and one.touches for one in self.furthest.values())
                 failure = Failure(step, error, started, reverted=revert and step.reverts)
                 if failure.reverted:
+                    self._write("undoing", list(self.furthest.values()))
                     failure.stuck = self._revert()
                 return failure
         return None
+
+    def _late(self, phase: Phase) -> tuple[Step, HeadwayError] | None:
+        """The first step that does not begin any more, where the time is over."""
+        if self._clock() < self._until:
+            return None
+        step = phase[0]
+        if not (step.touches or step.reverts):
+            # Nothing is changed by it and nothing put back after it: it is never too late.
+            return None
+        error = HeadwayError(
+            f"not begun: the {self._limit:g} s for all of it are over (rollout.progress_deadline)"
+        )
+        self.stream.emit(StepFailed(step=step.name, host=step.host, reason=error.message))
+        return step, error
+
+    def _write(self, what: str, steps: Sequence[Step]) -> None:
+        """Write what comes now, and with it how what came before has ended."""
+        if self._record:
+            lines, self._unwritten = self._unwritten, []
+            self._record.record(*lines, *({"what": what, **_named(step)} for step in steps))
+
+    def _ended(self, step: Step, error: HeadwayError | None) -> Line:
+        if error is None:
+            return {"what": "did", **_named(step)}
+        reason = self.stream.redactor.redact(error.message)
+        return {"what": "failed", **_named(step), "reason": reason}
+
+    @property
+    def unwritten(self) -> Sequence[Line]:
+        """How the last steps ended: it goes with the line that says how the run did."""
+        return self._unwritten
 
     def _touched_before(self, step: Step) -> bool:
         return any(one.touches for one in self.furthest.values() if one is not step)
@@ -77,6 +156,7 @@ class Run:
             self.furthest[step.host, "" if step.host else step.name] = step
         with ThreadPoolExecutor(max_workers=max(1, min(AT_ONCE, len(phase)))) as pool:
             errors = list(pool.map(self._do, phase))
+        self._unwritten += map(self._ended, phase, errors)
         return next(
             ((step, error) for step, error in zip(phase, errors, strict=True) if error), None
         )
@@ -90,7 +170,9 @@ class Run:
             reason = error.reason if isinstance(error, HostError) else error.message
             shown = getattr(error, "detail", "") or error.state
             self.stream.emit(
-                StepFailed(step=step.name, host=step.host, reason=reason, detail=shown)
+                StepFailed(
+                    step=step.name, host=step.host, reason=reason, detail=shown, seen=error.seen
+                )
             )
             return error
         seconds = time.monotonic() - began
@@ -101,6 +183,10 @@ class Run:
         steps = list(self.furthest.values())
         with ThreadPoolExecutor(max_workers=max(1, min(AT_ONCE, len(steps)))) as pool:
             errors = list(pool.map(self._undo, steps))
+        self._unwritten += [
+            {**self._ended(step, error), "what": "stuck" if error else "undone"}
+            for step, error in zip(steps, errors, strict=True)
+        ]
         return [
             (step.host or step.name, error)
             for step, error in zip(steps, errors, strict=True)
@@ -144,6 +230,10 @@ class Run:
         return say
 
 
+def _named(step: Step) -> dict[str, str]:
+    return {"step": step.name, "host": step.host}
+
+
 def _called(function: Callable[[Say], str], say: Say) -> str:
     """Do or undo a step.
 
@@ -160,3 +250,16 @@ def _called(function: Callable[[Say], str], say: Say) -> str:
         raise HeadwayError(
             f"a fault in Headway itself ({name}: {error})", state=traceback.format_exc().strip()
         ) from error
+
+
+def ended(
+    outcome: Outcome, exit_code: int, began: float, message: str, following: str = ""
+) -> RunEnded:
+    """The last event of a run that began at `began` on the monotonic clock."""
+    return RunEnded(
+        outcome=outcome,
+        exit_code=exit_code,
+        seconds=time.monotonic() - began,
+        message=message,
+        next=following,
+    )

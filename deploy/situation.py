@@ -5,8 +5,10 @@ from __future__ import annotations
 import getpass
 import hashlib
 import platform
+import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from deploy import facts as facts_module
@@ -16,6 +18,7 @@ from deploy.compose import file as compose_file
 from deploy.compose.override import override, slots_network
 from deploy.compose.placement import HEADWAY_PROXY, Placement, place
 from deploy.errors import HeadwayError, Refused
+from deploy.lease.keeper import Keeper
 from deploy.plan import Wanted
 from deploy.release import dotenv
 from deploy.remote.arrows import Arrows
@@ -28,20 +31,23 @@ if TYPE_CHECKING:
     from deploy.release import Release
     from deploy.remote.host import Host
     from deploy.settings import Environment
-
-FACTS_TIMEOUT = 60.0
-"""Seconds for reading one host; on a loaded VPS Docker alone takes some of them."""
+    from deploy.smoke.result import Result
 
 _LOCK_WAIT = 120
 """Seconds that a script waits for another one on its host: longer than most arrows take."""
 
 
 def whoami(environ: Mapping[str, str]) -> str:
-    """Who orders this: the person at a keyboard, or who started the workflow."""
-    actor = environ.get("GITHUB_ACTOR")
+    """Who orders this: the person at a keyboard, or who started the workflow, or has again."""
+    actor = environ.get("GITHUB_TRIGGERING_ACTOR") or environ.get("GITHUB_ACTOR")
     if actor:
         return f"{actor}@github"
     return f"{getpass.getuser()}@{platform.node()}"
+
+
+def new_run() -> str:
+    """A name for a run, which begins with the time, so that names sort as what they name."""
+    return f"d-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
 @dataclass
@@ -53,6 +59,14 @@ class Situation:
     placements: dict[str, Placement]
     hosts: Mapping[str, Host]
     facts: dict[str, HostFacts] = field(default_factory=dict)
+    fence: int = 0
+    """The number of the lease under which this environment is changed; 0 without one."""
+    run: str = field(default_factory=new_run)
+    """Names what is done in this process."""
+    tested: list[Result] = field(default_factory=list)
+    """What came of the smoke tests of a run, in the order in which they were asked."""
+    left_out: tuple[str, ...] = ()
+    """The hosts that are left as they are, whatever that is."""
 
     @classmethod
     def of(cls, environment: Environment) -> Situation:
@@ -64,6 +78,22 @@ class Situation:
         compose = compose_file.read(environment.compose, environment.root)
         placements = place(environment, compose, given_values(environment))
         return cls(environment, compose, placements, hosts_of(environment))
+
+    def only(self, names: Sequence[str]) -> Situation:
+        """The same with these hosts alone, before any is spoken to; others may even be down.
+
+        The host that keeps the lease and the one that the database is reached from are read all the
+        same, and nothing of the application is touched there.
+        """
+        asked = {*names, self.environment.lease_host}
+        if self.environment.database:
+            asked.add(self.environment.database.host or next(iter(self.environment.hosts)))
+        return replace(
+            self,
+            placements={host: one for host, one in self.placements.items() if host in names},
+            hosts={host: one for host, one in self.hosts.items() if host in asked},
+            left_out=tuple(host for host in self.placements if host not in names),
+        )
 
     def close(self) -> None:
         """End all connections."""
@@ -82,22 +112,56 @@ class Situation:
         Raises:
             Refused: a host cannot be read; all of those are named.
         """
+        found = self.read(on_hosts, conclude=conclude)
+        wrong = [error for error in found.values() if isinstance(error, HeadwayError)]
+        if wrong:
+            raise Refused("\n".join(str(error) for error in wrong))
+        read = {name: one for name, one in found.items() if not isinstance(one, HeadwayError)}
+        self.facts = {**self.facts, **read}
+        return self.facts
+
+    def read(
+        self, on_hosts: Sequence[str] = (), *, conclude: Mapping[str, str] | None = None
+    ) -> dict[str, HostFacts | HeadwayError]:
+        """The same, where a host that can't be read is no reason not to know of the others."""
+        seconds = self.environment.rollout.script_deadline
 
         def one(host: Host) -> HostFacts:
             if conclude is None:
-                lines = self.arrows(host.name, {}).read("facts", on_hosts, timeout=FACTS_TIMEOUT)
+                lines = self.arrows(host.name, {}).read("facts", on_hosts, timeout=seconds)
                 return facts_module.read(lines)
             report = self.arrows(host.name, conclude).send(
-                "conclude", on_hosts, token=f"{conclude['deploy']}.conclude", timeout=FACTS_TIMEOUT
+                "conclude", on_hosts, token=f"{conclude['deploy']}.conclude", timeout=seconds
             )
             return facts_module.understand(report)
+
+        # What has come to its end has done so where it took place.
+        hosts = self.hosts if conclude is None else self.placements
+        return each([self.hosts[name] for name in hosts], one)
+
+    @property
+    def keeper(self) -> Keeper:
+        """The host that keeps this environment's lease."""
+        environment = self.environment
+        arrows = self.arrows(environment.lease_host, {})
+        return Keeper(arrows, environment.lease.expires_after)
+
+    def bar(self) -> None:
+        """Wait on every host for what is still at work there, and bar what has an older lease.
+
+        Raises:
+            Refused: a host can't be asked; all of those are named.
+        """
+        token = f"{self.run}.fence"
+
+        def one(host: Host) -> None:
+            # A lock for each kind of script: roll, backup, rehearsal, migrate.
+            self.arrows(host.name, {}).send("bar", token=token, timeout=_LOCK_WAIT * 4 + 30)
 
         found = each(list(self.hosts.values()), one)
         wrong = [error for error in found.values() if isinstance(error, HeadwayError)]
         if wrong:
             raise Refused("\n".join(str(error) for error in wrong))
-        self.facts = {name: one for name, one in found.items() if not isinstance(one, HeadwayError)}
-        return self.facts
 
     @property
     def registry_password(self) -> str:
@@ -122,18 +186,26 @@ class Situation:
             "by": "",
             "token": "",
             "lock_wait": str(_LOCK_WAIT),
+            "fence": str(self.fence),
             "keep": str(rollout.keep_releases),
             "no_deps": "--no-deps" if new_compose else "",
             "site": environment.url or "http://localhost",
             "proxy_service": HEADWAY_PROXY if own else str(environment.proxy.service),
             "min_healthy": _hundredths(rollout.min_healthy_time),
             "healthy_deadline": _hundredths(rollout.healthy_deadline),
+            "probe_timeout": _hundredths(rollout.probe_timeout),
+            "probe_deadline": _hundredths(rollout.probe_deadline),
             "bake": _hundredths(rollout.bake),
             "registry": environment.registry.server if environment.registry else "",
             "registry_user": environment.registry.username if environment.registry else "",
         }
         part = "haproxy" if environment.proxy.kind == "haproxy" else "caddy"
-        return Arrows(self.hosts[host], common | dict(settings), part)
+        return Arrows(
+            self.hosts[host],
+            common | dict(settings),
+            part,
+            ask_again_for=rollout.reconnect_deadline,
+        )
 
     def files(
         self, host: str, release: Release, values: Mapping[str, str], shipped: Beside

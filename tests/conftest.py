@@ -1,27 +1,133 @@
-"""Options of the whole suite."""
+"""Options of the whole suite, and which of its tests run at the same time."""
 
 from __future__ import annotations
 
+import fcntl
+import os
+import shutil
 import signal
-from typing import TYPE_CHECKING
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
 
 if TYPE_CHECKING:
-    import pytest
+    from collections.abc import Generator
+
+HERE = Path(__file__).parent
+_TURNS = "headway_turns"
+WAY = 5
+"""The niceness of tests beside the fleet's: a third of a core at least, when both want one."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--all",
         action="store_true",
-        help="all cases of the arrows: every change killed, everything typed; without it, a sixth",
+        help="all cases: each arrow and each run killed everywhere, everything typed",
+    )
+    parser.addoption("--faults-table", metavar="FILE", help="where the fault suite's table goes")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A shell that starts us in the background has interrupts ignored; the tests send some."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    path = config.getoption("--faults-table")
+    if path and not hasattr(config, "workerinput"):  # in the process that hears of all tests
+        from tests.faults.table import Table
+
+        config.pluginmanager.register(Table(path))
+
+
+LONG = {
+    "tests/arrows/": "arrows",
+    "tests/faults/": "fleet",
+    "tests/fleet/": "fleet",
+    "tests/sandbox/test_fleet.py": "fleet",
+    "tests/sandbox/test_start_over.py": "fleet",
+}
+"""Where tests run one after the other, by what they have in common."""
+IN_MEMORY = tuple(
+    f"tests/faults/test_{name}.py" for name in ("hostile_text", "state_machine", "table", "told")
+)
+"""What of it is in no long room, since it has a fleet in memory, or none."""
+
+
+def room(nodeid: str) -> str:
+    """Tests of one room run one after the other in one process: there is one sandbox."""
+    file = nodeid.partition("::")[0]
+    if file in IN_MEMORY:
+        return file
+    return next((name for place, name in LONG.items() if file.startswith(place)), file)
+
+
+def _place(item: pytest.Item) -> tuple[bool, bool, bool]:
+    """The longest rooms come first; in them, what runs alone, and what takes the sandbox away."""
+    return (
+        item.path.name == "test_start_over.py",
+        room(item.nodeid) not in LONG.values(),
+        item.get_closest_marker("alone") is not None,
     )
 
 
-def pytest_configure() -> None:
-    """A shell that starts us in the background has interrupts ignored; the tests send some."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not (config.getoption("--all") or config.getoption("--faults-table")):
+        left = [item for item in items if item.get_closest_marker("thorough")]
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in left]
+    items.sort(key=_place)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes the sandbox away comes last."""
-    items.sort(key=lambda item: item.path.name == "test_start_over.py")
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """Rooms are handed out, whole and in their order, to the processes."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Rooms(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return room(nodeid)
+
+    return Rooms(config, log)
+
+
+class Turns:
+    """What the processes of one run share: many tests at once, or one that is alone."""
+
+    def __init__(self, folder: Path) -> None:
+        self.gate, self.room = folder / "gate", folder / "room"
+
+    @contextmanager
+    def take(self, *, alone: bool) -> Iterator[None]:
+        with self.gate.open("w") as gate, self.room.open("w") as room:
+            # Whoever waits for the room holds the gate, so that those who come later wait for it.
+            fcntl.flock(gate, fcntl.LOCK_EX)
+            fcntl.flock(room, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+            if not alone:
+                fcntl.flock(gate, fcntl.LOCK_UN)
+            yield
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Called in the process that starts the others, once for each of them."""
+    config = node.config
+    if not hasattr(config, _TURNS):
+        folder = tempfile.mkdtemp(prefix="headway-turns-")
+        setattr(config, _TURNS, folder)
+        config.add_cleanup(lambda: shutil.rmtree(folder))
+    node.workerinput[_TURNS] = getattr(config, _TURNS)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # waiting is no part of a test's time
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    folder = getattr(item.config, "workerinput", {}).get(_TURNS)
+    if folder is None:
+        return (yield)
+    if room(item.nodeid) != "fleet":
+        # The fleet's room is the longest, and begins first: what else there is gives way to it.
+        os.setpriority(os.PRIO_PROCESS, 0, WAY)
+    with Turns(Path(folder)).take(alone=item.get_closest_marker("alone") is not None):
+        return (yield)

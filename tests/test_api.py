@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +11,8 @@ import pytest
 
 from deploy import api
 from deploy.errors import HeadwayError, NeedsPerson, Refused
-from deploy.events import Outcome, RunEnded, Stream
+from deploy.events import Event, Outcome, RunEnded, RunStarted, Stream
+from deploy.settings import Secret
 from tests.test_run import Stub, raises
 
 HOSTS = [SimpleNamespace(host=f"web-{n}", before="v1", rolled=("web",)) for n in (1, 2)]
@@ -26,10 +28,27 @@ class Intent:
 
     def __post_init__(self) -> None:
         environment = SimpleNamespace(
-            name="production", url="https://shop.example", rollout=SimpleNamespace(auto_revert=True)
+            name="production",
+            url="https://shop.example",
+            rollout=SimpleNamespace(auto_revert=True, progress_deadline=3600.0),
+            secret_values=[Secret("SESSION_KEY", "correct-horse-battery")],
         )
-        self.situation = SimpleNamespace(environment=environment, placements=["web-1", "web-2"])
-        self.order = SimpleNamespace(id="d-1", outlook=None)
+        self.situation = SimpleNamespace(
+            environment=environment, placements=["web-1", "web-2"], left_out=()
+        )
+        old, new = (
+            SimpleNamespace(commit=f"c{n}", author="Ana", subject="", tag=f"v{n}") for n in (1, 2)
+        )
+        facts = SimpleNamespace(before="r1", releases={"r1": old})
+        self.situation.facts = {"web-1": facts, "web-2": SimpleNamespace(before="", releases={})}
+        self.order = SimpleNamespace(
+            id="d-1",
+            outlook=None,
+            by="bo@laptop",
+            whose="bo@laptop",
+            approved_by="",
+            release=new,
+        )
         self.plan = PLAN
 
 
@@ -56,10 +75,64 @@ def test_done(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.message == "https://shop.example serves v2 on 2 hosts"
 
 
+def test_the_first_event_says_who_ordered_what(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "phases", lambda *_: [[step("settle", "web-1")]])
+    heard: list[Event] = []
+    stream = Stream()
+    stream.listen(heard.append)
+    intent: Any = Intent()
+    api.carry_out(intent, stream)
+    began = heard[0]
+    assert isinstance(began, RunStarted)
+    assert (began.by, began.author) == ("bo@laptop", "Ana")
+    assert (began.commit_before, began.commit) == ("c1", "c2")
+
+
 def test_refused_before_anything_was_touched(monkeypatch: pytest.MonkeyPatch) -> None:
     found = ended(monkeypatch, step("backup", "db-1", Refused("no room"), touches=False))
     assert (found.outcome, found.exit_code) == (Outcome.REFUSED, 3)
     assert "no room" in found.message
+
+
+def test_neither_the_stream_nor_the_end_has_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever calls this from a program of their own has no sink before their output."""
+    refused = Refused("no correct-horse-battery here", mend="take correct-horse-battery out")
+    monkeypatch.setattr(
+        api, "phases", lambda *_: [[step("backup", "db-1", refused, touches=False)]]
+    )
+    heard: list[Event] = []
+    stream = Stream()
+    stream.listen(heard.append)
+    intent: Any = Intent()
+    found = api.carry_out(intent, stream)
+    assert "correct-horse" not in repr(heard) + repr(found)
+    assert repr(heard[-1]) == repr(found)
+    assert "no ******** here" in found.message
+
+
+def test_after_a_revert_that_had_switched_a_host_cdns_are_purged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    purge = step("purge", touches=False, reverts=False)
+    tried: list[Any] = []
+
+    def after_revert(_situation: Any, _order: Any, steps: Any) -> list[Any]:
+        tried.extend(one.host for one in steps)
+        return [[purge]]
+
+    monkeypatch.setattr(api, "after_revert", after_revert)
+    cancelled = threading.Event()
+
+    def fails() -> None:
+        cancelled.set()
+        raise HeadwayError("no answer")
+
+    failing = Stub([], "switch", "web-1", fails)
+    monkeypatch.setattr(api, "phases", lambda *_: [[failing]])
+    intent: Any = Intent()
+    found = api.carry_out(intent, Stream(), cancelled)
+    assert (found.outcome, found.exit_code) == (Outcome.REVERTED, 4)
+    assert (tried, purge.log) == (["web-1"], ["purge"])
 
 
 def test_reverted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,6 +159,16 @@ def test_a_contract_that_fails_leaves_the_hosts_on_the_new_version(
         "again"
     )
     assert settled.log == ["settle web-1"]
+
+
+def test_smoke_after_a_rollback_is_asked_again_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    last = step("smoke", "", NeedsPerson("login: failed"), reverts=False)
+    found = ended(monkeypatch, step("settle", "web-1"), last)
+    assert (found.outcome, found.exit_code) == (Outcome.NEEDS_PERSON, 5)
+    assert found.message == (
+        "https://shop.example serves v2 on 2 hosts; smoke failed, and inv smoke.production tries "
+        "it again"
+    )
 
 
 MIGRATED = {

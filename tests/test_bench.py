@@ -36,7 +36,7 @@ def roll(seconds: float, peak: int = 70_000_000, **execs: int) -> Roll:
 
 def some(rolls: list[Round] | None = None, **changes: Any) -> Figures:
     rolls = rolls or [
-        Round(roll(33, web_1=7, db_1=5), roll(30, web_1=4, db_1=4)),
+        Round(roll(33, web_0=26, web_1=7, db_1=5), roll(30, web_0=4, web_1=4, db_1=4)),
         Round(roll(36, web_1=6, db_1=5), roll(30, web_1=4, db_1=4)),
         Round(roll(31.5, 80_400_000, web_1=6, db_1=6), roll(30, web_1=3, db_1=4)),
     ]
@@ -45,6 +45,7 @@ def some(rolls: list[Round] | None = None, **changes: Any) -> Figures:
         "ordered": 16,
         "listing": Pair((0.15, 0.3, 0.12), (0.1, 0.1, 0.1)),
         "facts": Pair((1.0, 1.0), (0.1, 0.1)),
+        "keeper": "web-0",
         "hosts": 5,
         "cores": 2,
     }
@@ -90,7 +91,7 @@ def test_facts_are_held_against_connects_shared_out_to_the_cores() -> None:
 
 def test_execs_are_the_most_that_a_host_saw() -> None:
     headway = [one.headway for one in some().rounds]
-    assert figures.execs(headway) == {"web-1": 7, "db-1": 6}
+    assert figures.execs(headway) == {"web-0": 26, "web-1": 7, "db-1": 6}
     assert figures.execs([roll(1, web_1=1), roll(1, web_2=2)]) == {"web-1": 1, "web-2": 2}
 
 
@@ -109,15 +110,16 @@ def test_the_table_stands_beside_the_budgets() -> None:
     assert cells(block, "wall time, Headway / floor")[1] == "33.0 s / 30.0 s"
     assert cells(block, "the same ratio without the 16 s")[1] == "1.21×"
     assert cells(block, "SSH execs per host and deploy")[1:] == ["7 / 4", "≤ 7", "yes"]
+    assert cells(block, "the same on web-0, which keeps the lease")[1:] == ["26 / 4", "", ""]
     assert cells(block, "peak memory")[1:] == ["80 MB", "≤ 120 MB", "yes"]
     assert cells(block, "CPU time")[1] == "2.50 s"
     assert cells(block, "`inv --list`")[1:] == ["1.50× (150 ms / 100 ms)", "≤ 1.5×", "yes"]
     assert cells(block, "facts from 5 hosts")[1] == "10.00× (1000 ms / 100 ms)"
     assert cells(block, "the same for each host and core (5 hosts, 2 cores)")[1] == "4.00×"
     assert cells(block, "2 ") == ["2", "36.00 s", "30.00 s", "1.20×"]
-    assert cells(block, "SSH execs |") == ["SSH execs", "web-1", "db-1"]
-    assert cells(block, "Headway |") == ["Headway", "7", "6"]
-    assert cells(block, "floor |") == ["floor", "4", "4"]
+    assert cells(block, "SSH execs |") == ["SSH execs", "web-0", "web-1", "db-1"]
+    assert cells(block, "Headway |") == ["Headway", "26", "7", "6"]
+    assert cells(block, "floor |") == ["floor", "4", "4", "4"]
     assert block.endswith("- One machine.\n- One version.")
 
 

@@ -371,6 +371,20 @@ def test_a_revision_that_git_does_not_know(root: Path, revision: str, commit: st
     assert (bundle.release.commit, bundle.release.author) == (commit, "")
 
 
+def test_the_labels_speak_where_git_does_not_know_the_commit(root: Path) -> None:
+    put(root, "a.ini")
+    git(root, "commit", "-q", "-m", "Add the file")
+    environment, compose = whole(root)
+    said = {"headway.author": "Bo", "headway.subject": "Coupons (#212)\n\nMore."}
+    found = []
+    for revision in ("0123456789abcdef", git(root, "rev-parse", "HEAD")):
+        labels = said | {"org.opencontainers.image.revision": revision}
+        image = Found("ghcr.io/acme/shop", "v2", "sha256:1", ("linux/amd64",), labels)
+        bundle, _ = assemble(environment, compose, {"web": image}, "v2")
+        found.append((bundle.release.author, bundle.release.subject))
+    assert found == [("Bo", "Coupons (#212)"), ("Ada", "Add the file")]
+
+
 def test_a_release_lacks_no_variable(root: Path) -> None:
     environment, _ = whole(root)
     compose = compose_of(root, "services: {web: {image: i, command: '$ONE ${TWO:?}'}}")

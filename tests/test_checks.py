@@ -69,7 +69,7 @@ FAULTS = [
     ({"missing_tools": ("cmp",)}, "cmp: is not installed; apt-get install diffutils"),
     ({"missing_tools": ("curl",)}, "curl: is not installed; apt-get install curl"),
     ({"writable": False},
-     "/srv/shop: belongs to somebody else (user deploy); "
+     "/srv/shop: belongs to somebody else, or its file system is read-only (user deploy); "
      "as root there: install -d -o deploy /srv/shop"),
     ({"writable": False, "exists": False},
      "/srv/shop: is not there, and cannot be made (user deploy); "

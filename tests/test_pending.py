@@ -24,6 +24,7 @@ def situation(state: str = "", release: str = "", **database: Any) -> Any:
     facts = HostFacts(release=release, containers=(box,) if state else ())
     section = {"service": "database", "host": "db-1", "url": None} | database
     return SimpleNamespace(
+        fence=0,
         environment=SimpleNamespace(
             name="production", app="shop", path="/srv/shop", database=SimpleNamespace(**section)
         ),

@@ -14,15 +14,16 @@ from deploy.database.migrations.folder import Folder, Format, Migration
 from deploy.database.migrations.states import Standing
 from deploy.database.outlook import Outlook
 from deploy.errors import Refused
-from deploy.facts import HostFacts
+from deploy.facts import HostFacts, Unfinished
 from deploy.migrating import before_hosts
 from deploy.order import Order
-from deploy.phases import database_alone, phases
+from deploy.phases import after_revert, database_alone, phases
 from deploy.release import Bundle, Release
 from deploy.remote.fake import FakeHost, says
 from deploy.settings import load
 from deploy.situation import Files, Situation
 from deploy.steps.command import Commanded
+from deploy.steps.hosts import Prepare
 from deploy.steps.migrate import Migrate
 from deploy.steps.push import Push
 
@@ -62,11 +63,15 @@ def make(tmp_path: Path) -> Any:
     """Makes a situation, and an order from no release to v2 on both web hosts."""
 
     def one(
-        apply: str, outlook: Outlook | None, backup: str = "false", verb: str = "deploy"
+        apply: str,
+        outlook: Outlook | None,
+        backup: str = "false",
+        verb: str = "deploy",
+        more: str = "",
     ) -> Any:
         (tmp_path / "hosts").mkdir(exist_ok=True)
         text = HOSTS.replace("APPLY", apply).replace("BACKUP", backup)
-        (tmp_path / "hosts" / "staging.yaml").write_text(text)
+        (tmp_path / "hosts" / "staging.yaml").write_text(text + more)
         (tmp_path / "compose.yaml").write_text(COMPOSE)
         situation = Situation.of(load(tmp_path, "staging", {"TOKEN": "hunter2"}))
         situation.hosts = {name: FakeHost(name, lambda _: says()) for name in situation.placements}
@@ -166,3 +171,106 @@ def test_a_rollback_pushes_nothing(make: Any) -> None:
     names = shown(phases(*make("push", None, verb="rollback"), lambda: None))
     assert "push" not in names
     assert "stage web-1" in names
+
+
+@pytest.mark.parametrize(("phase", "back"), [("switched", "v0-1"), ("settling", "v1-1")])
+def test_the_way_back_leads_to_where_what_was_cut_off_comes_to_its_end(
+    make: Any, phase: str, back: str
+) -> None:
+    situation, order = make("headway", None)
+    situation.facts["web-1"] = HostFacts(
+        release="v0-1",
+        releases={f"{tag}-1": Release(f"{tag}-1", tag, {}, "") for tag in ("v0", "v1")},
+        unfinished=Unfinished("v1-1", "d-0", phase),
+    )
+    pull = phases(situation, order, lambda: None)[0][0]
+    assert isinstance(pull, Prepare)
+    assert (pull.target.back.release, pull.target.unfinished) == (back, True)
+
+
+# --- CDNs ----------------------------------------------------------------------------------------
+
+CLOUDFLARE = "cloudflare: {zone: a1, token: TOKEN, purge: {tags: [html]}}"
+
+
+@pytest.mark.parametrize("verb", ["deploy", "rollback"])
+def test_cdns_are_purged_once_all_hosts_serve_the_release(make: Any, verb: str) -> None:
+    situation, order = make("headway", LATER, verb=verb, more=f"cdn: {{{CLOUDFLARE}}}\n")
+    names = shown(phases(situation, order, lambda: None))
+    assert names[-3:] == ["verify", "purge", "contract"]
+    (step,) = next(p for p in phases(situation, order, lambda: None) if p[0].name == "purge")
+    assert (step.run, step.command) == (f"d-1-{verb}", "inv cdn.staging")
+    assert [one.name for one in step.cdns] == ["cloudflare"]
+
+
+def test_without_cdns_or_hosts_nothing_is_purged(make: Any) -> None:
+    assert "purge" not in shown(phases(*make("headway", None), lambda: None))
+    situation, order = make("headway", LATER, more=f"cdn: {{{CLOUDFLARE}}}\n")
+    order.plan.rolling, order.plan.waves = (), ()
+    assert "purge" not in shown(phases(situation, order, lambda: None))
+
+
+def test_after_a_revert_cdns_are_purged_where_a_host_had_switched(make: Any) -> None:
+    situation, order = make("headway", None, more=f"cdn: {{{CLOUDFLARE}}}\n")
+    steps = {step.name: step for phase in phases(situation, order, lambda: None) for step in phase}
+    assert after_revert(situation, order, [steps["pull"], steps["stage"]]) == []
+    for last in ("switch", "settle"):
+        ((step,),) = after_revert(situation, order, [steps["stage"], steps[last]])
+        # CloudFront does nothing for a name that it knows already.
+        assert (step.name, step.run) == ("purge", "d-1-revert")
+
+
+def test_a_first_host_whose_smoke_tests_failed_had_switched(make: Any) -> None:
+    situation, order = make("headway", None, more=f"{SMOKE}cdn: {{{CLOUDFLARE}}}\n")
+    walk = phases(situation, order, lambda: None)
+    smoke = next(step for phase in walk for step in phase if step.name == "smoke")
+    assert smoke.host == "web-1"
+    assert after_revert(situation, order, [smoke])
+
+
+# --- smoke tests ---------------------------------------------------------------------------------
+
+SMOKE = "url: https://shop.example\nsmoke: {probes: {home: {kind: home}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("waves", "expected"),
+    [
+        (
+            (("web-1",), ("web-2",)),
+            "switch web-1, smoke web-1, settle web-1, stage web-2, switch web-2, settle web-2, "
+            "verify, smoke, contract",
+        ),
+        (
+            (("db-1", "web-1", "web-2"),),
+            "switch web-1, switch web-2, smoke web-1, settle db-1, settle web-1, settle web-2, "
+            "verify, smoke, contract",
+        ),
+    ],
+)
+def test_smoke_after_the_first_switch_and_after_all(
+    make: Any, monkeypatch: pytest.MonkeyPatch, waves: Any, expected: str
+) -> None:
+    monkeypatch.setattr(f"{__name__}.HOSTS", HOSTS + SMOKE)
+    situation, order = make("headway", LATER)
+    order.plan.waves = waves
+    order.plan.rolling = tuple(host for wave in waves for host in wave)
+    walk = phases(situation, order, lambda: None)
+    text = ", ".join(name for name in shown(walk) if not name.startswith("stage web-1"))
+    assert text.rpartition("switch web-1")[2] == expected.partition("switch web-1")[2]
+    last = next(step for phase in walk for step in phase if (step.name, step.host) == ("smoke", ""))
+    assert last.reverts
+
+
+def test_smoke_after_a_rollback_is_its_last_word_and_takes_nothing_back(
+    make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"{__name__}.HOSTS", HOSTS + SMOKE)
+    walk = phases(*make("headway", None, verb="rollback"), lambda: None)
+    assert [name for name in shown(walk) if "smoke" in name] == ["smoke"]
+    assert (walk[-1][0].name, walk[-1][0].reverts) == ("smoke", False)
+
+
+def test_no_smoke_where_nobody_wrote_any(make: Any) -> None:
+    walk = phases(*make("headway", NOW), lambda: None)
+    assert not [name for name in shown(walk) if "smoke" in name]

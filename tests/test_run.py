@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from deploy.errors import Cancelled, CommandFailed, HeadwayError, NeedsPerson, Refused
+from deploy.errors import Cancelled, CommandFailed, HeadwayError, Held, NeedsPerson, Refused
 from deploy.events import (
     Event,
     StepDone,
@@ -20,7 +20,7 @@ from deploy.events import (
     Stream,
     Warned,
 )
-from deploy.remote.arrows import ArrowFailed
+from deploy.remote.arrows import ArrowFailed, Fenced
 from deploy.remote.script import Report
 from deploy.run import AT_ONCE, Run
 
@@ -305,7 +305,7 @@ def test_a_failure_while_asked_to_stop_is_put_back() -> None:
 
 def test_the_reason_and_the_detail_that_are_shown() -> None:
     walk = Walk()
-    arrow = ArrowFailed("a", "web is unhealthy", "line 1\nline 2", Report())
+    arrow = ArrowFailed("a", "web is unhealthy", "line 1\nline 2", Report(), "500 oops")
     walk.run.walk([[walk.step("stage", "a", raises(arrow))]])
     refused = HeadwayError("they do not fit", state="nothing applied", mend="mend it")
     walk.run.walk([[walk.step("migrate", do=raises(refused))]])
@@ -314,6 +314,7 @@ def test_the_reason_and_the_detail_that_are_shown() -> None:
         ("a", "web is unhealthy", "line 1\nline 2"),
         ("", "they do not fit", "nothing applied"),
     ]
+    assert [event.seen for event in failed] == ["500 oops", ""]
 
 
 @pytest.mark.parametrize("error", [ValueError("odd"), KeyError("odd"), OSError(28, "full")])
@@ -391,3 +392,79 @@ def test_a_step_after_which_nothing_is_put_back() -> None:
     assert failure is not None
     assert not failure.reverted
     assert walk.log == ["settle a", "contract"]
+
+
+class Book:
+    """A record, which may say after some lines that the lease is somebody else's."""
+
+    def __init__(self, log: list[str], lost_at: int = 99) -> None:
+        self.log, self.lost_at, self.lines = log, lost_at, 0
+
+    def record(self, *lines: Mapping[str, Any]) -> None:
+        for line in lines:
+            self.log.append(f"{line['what']}: {line['step']} {line['host']}".rstrip())
+        self.lines += len(lines)
+        if self.lines >= self.lost_at:
+            raise Held("somebody has it")
+
+
+def test_a_line_before_and_after_each_step_and_before_it_begins() -> None:
+    log: list[str] = []
+    run = Run(Stream(), threading.Event(), Book(log))
+    assert run.walk([[Stub(log, "stage", "a")], [Stub(log, "switch", "a")]]) is None
+    assert log == [
+        "doing: stage a",
+        "stage a",
+        "did: stage a",
+        "doing: switch a",
+        "switch a",
+    ]
+    assert list(run.unwritten) == [{"what": "did", "step": "switch", "host": "a"}]
+
+
+def test_a_way_back_is_written_down_before_it_is_gone() -> None:
+    log: list[str] = []
+
+    def fail() -> None:
+        raise CommandFailed("a", "no", exit_code=1)
+
+    run = Run(Stream(), threading.Event(), Book(log))
+    run.walk([[Stub(log, "stage", "a", do_=fail)]])
+    assert log == [
+        "doing: stage a",
+        "stage a",
+        "failed: stage a",
+        "undoing: stage a",
+        "undo stage a",
+    ]
+    assert [line["what"] for line in run.unwritten] == ["undone"]
+
+
+def test_once_the_lease_is_lost_nothing_is_begun_and_nothing_put_back() -> None:
+    log: list[str] = []
+    run = Run(Stream(), threading.Event(), Book(log, lost_at=3))
+    with pytest.raises(Held):
+        run.walk([[Stub(log, "stage", "a")], [Stub(log, "switch", "a")]])
+    assert log == ["doing: stage a", "stage a", "did: stage a", "doing: switch a"]
+
+
+def test_a_host_that_has_seen_a_later_lease_ends_it_all() -> None:
+    log: list[str] = []
+
+    def refuse() -> None:
+        raise Fenced("a: somebody has taken the lease over")
+
+    with pytest.raises(Fenced):
+        Run(Stream(), threading.Event()).walk([[Stub(log, "stage", "a", do_=refuse)]])
+    assert log == ["stage a"]
+
+
+def test_after_the_time_for_all_of_it_nothing_is_begun_and_all_is_put_back() -> None:
+    log: list[str] = []
+    times = iter([0.0, 1.0, 61.0])
+    run = Run(Stream(), threading.Event(), limit=60, clock=lambda: next(times))
+    failure = run.walk([[Stub(log, "stage", "a")], [Stub(log, "switch", "a")]])
+    assert failure is not None
+    assert failure.reverted
+    assert "the 60 s for all of it are over (rollout.progress_deadline)" in failure.error.message
+    assert log == ["stage a", "undo stage a"]

@@ -36,14 +36,13 @@ class Carrier:
         """Return the top-level configs and secrets that these services take of the release.
 
         Their names are the release's own: the hash by which Compose sees a change is made from a
-        secret's name alone, and not from its file.
+        secret's name alone, and not from what is in it.
         """
         found: dict[str, Any] = {}
         for name in names:
             for kind in ("configs", "secrets"):
-                for one, path in self._shipped(name, kind).items():
-                    file = f"{self._folder}/beside/{path}"
-                    found.setdefault(kind, {})[f"{one}-{self.release}"] = {"file": file}
+                for one, body in self._own(name, kind).items():
+                    found.setdefault(kind, {})[f"{one}-{self.release}"] = body
         return found
 
     @property
@@ -77,23 +76,28 @@ class Carrier:
         return volumes if binds else []
 
     def _named(self, name: str, kind: str) -> list[Any]:
-        shipped = self._shipped(name, kind)
+        own = self._own(name, kind)
         changed = []
         for one, entry in self.compose.takes(name, kind):
-            if one in shipped:
+            if one in own:
                 # Where Compose puts it by itself: /run/secrets/NAME, and /NAME for a config.
                 target = one if kind == "secrets" else f"/{one}"
                 whole = entry if isinstance(entry, dict) else {}
                 changed.append({"target": target, **whole, "source": f"{one}-{self.release}"})
             else:
                 changed.append(entry)
-        return changed if shipped else []
+        return changed if own else []
 
-    def _shipped(self, name: str, kind: str) -> dict[str, str]:
-        """Return config or secret → path, of those that a service takes and the release has."""
-        taken = {one for one, _ in self.compose.takes(name, kind)}
-        return {
-            one: path
+    def _own(self, name: str, kind: str) -> dict[str, dict[str, str]]:
+        """Return config or secret → its body, of those that a service takes of the release.
+
+        These are the files that came with it, and what is a variable of its `.env`.
+        """
+        found = {
+            one: {"file": f"{self._folder}/beside/{path}"}
             for of_kind, one, path in self.compose.named_files(self.values)
-            if of_kind == kind and one in taken and path in self.shipped
+            if of_kind == kind and path in self.shipped
         }
+        found |= self.compose.named_variables(kind)
+        taken = {one for one, _ in self.compose.takes(name, kind)}
+        return {one: body for one, body in found.items() if one in taken}

@@ -111,6 +111,13 @@ def _represent_digits(dumper: _Dumper, data: Digits) -> yaml.Node:
     return dumper.represent_scalar("tag:yaml.org,2002:int", data)
 
 
+def _represent_text(dumper: _Dumper, data: str) -> yaml.Node:
+    # PyYAML takes these for ends of lines, and folds them, unless they are written as escapes.
+    style = '"' if set(data) & {"\x85", "\u2028", "\u2029"} else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", data, style=style)
+
+
+_Dumper.add_representer(str, _represent_text)
 _Dumper.add_representer(Tagged, _represent_tagged)
 _Dumper.add_representer(Digits, _represent_digits)
 

@@ -131,6 +131,14 @@ class ComposeFile:
             and not path.startswith(("/", "~"))
         ]
 
+    def named_variables(self, kind: str) -> dict[str, dict[str, str]]:
+        """Those of the top-level `configs` or `secrets` that are a variable: name → body."""
+        return {
+            str(name): {"environment": str(body["environment"])}
+            for name, body in (self.top.get(kind) or {}).items()
+            if isinstance(body, dict) and body.get("environment")
+        }
+
     def takes(self, service: str, kind: str) -> list[tuple[str, Any]]:
         """What a service takes of the top-level `configs` or `secrets`: (name, entry)."""
         return [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from deploy.compose.file import ComposeFile
     from deploy.compose.placement import Placement
     from deploy.settings import Environment
+
+_SERVICE = re.compile(r"[a-zA-Z0-9._][a-zA-Z0-9._-]*")
+_IMAGE = re.compile(r"(?:[^-\s\x00-\x1f\x7f][^\s\x00-\x1f\x7f]*)?")
 
 _SHARES = ("network_mode", "ipc", "pid")
 """Keys by which a service can live in another one's namespaces: `service:NAME`."""
@@ -29,7 +33,11 @@ def faults(
         compose: the team's file.
         values: what its variables stand for.
     """
-    found = [*_absent(environment, compose), *_unplaced(environment, compose, values)]
+    found = [
+        *_no_words(compose, values),
+        *_absent(environment, compose),
+        *_unplaced(environment, compose, values),
+    ]
     one_shots = one_shot_services(environment, compose)
     for name, service in environment.services.items():
         if name in compose.services and is_rolled(environment, name) and name not in one_shots:
@@ -38,6 +46,20 @@ def faults(
             found += _other_image(compose, name, values)
     found += _proxy(environment, compose)
     return found
+
+
+def _no_words(compose: ComposeFile, values: Mapping[str, str]) -> Iterator[Fault]:
+    """The hosts' scripts take the name of a service, and of its image, as one word of a line.
+
+    Compose would refuse such names too, but only when it is asked to start them.
+    """
+    for name, body in compose.services.items():
+        if not _SERVICE.fullmatch(name):
+            message = "is no name of a service: a-z, A-Z, 0-9, ., _ and -, not - at first"
+            yield Fault(compose.path.name, f"services.{name!r}", message)
+        if "image" in body and not _IMAGE.fullmatch(interpolate(str(body["image"]), values)):
+            message = "is no name of an image: it holds a blank, or begins with -"
+            yield Fault(compose.path.name, f"services.{name}.image", message)
 
 
 def _absent(environment: Environment, compose: ComposeFile) -> Iterator[Fault]:

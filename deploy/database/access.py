@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from deploy.database.url import variables
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 PACKAGE = "deploy.database"
 IMAGE = "postgres:{major}"
 """The client's image of a URL, where the settings name none."""
+_PSQL = "exec psql -X -q -A -t -v ON_ERROR_STOP=1"
+_VERSION = 'exec psql -XqAtc "show server_version_num"'
+INSIDE = (_PSQL, _VERSION)
+"""All that is run where the database is, but for the parts that have a script of their own."""
 SPARE = 10.0
 """Seconds between the deadline within the container, which names what was late, and the host's."""
 _PULL = 600.0
@@ -51,8 +55,7 @@ class Access:
     def psql(self, sql: str, *, timeout: float, doing: str) -> str:
         """Run SQL in one session; see `deploy.database.server.Server`."""
         self._ask_version(doing)
-        inside = "exec psql -X -q -A -t -v ON_ERROR_STOP=1"
-        return self._run(inside, sql.encode(), timeout=timeout, doing=doing)
+        return self._run(_PSQL, sql.encode(), timeout=timeout, doing=doing)
 
     def arrows(self, settings: Mapping[str, str], *parts: str, doing: str) -> Arrows:
         """What sends scripts about this database to its host.
@@ -73,15 +76,12 @@ class Access:
         """Ask the server of a URL once which client fits; it may have to be pulled first."""
         if self.part != "url" or self._known or "{major}" not in self.settings["image"]:
             return
-        number = self._run(
-            'exec psql -XqAtc "show server_version_num"', b"", timeout=_PULL, doing=doing
-        )
+        number = self._run(_VERSION, b"", timeout=_PULL, doing=doing)
         self._known["major"] = str(int(number) // 10000)
 
     def _run(self, inside: str, stdin: bytes, *, timeout: float, doing: str) -> str:
         settings = {**self.settings, **self._known, "limit": f"{max(1, round(timeout))}"}
-        call = f"locate || exit 1\ninside {shlex.quote(inside)}"
-        text = assemble(settings, [(PACKAGE, f"access-{self.part}")], call)
+        text = assemble(settings, [(PACKAGE, f"access-{self.part}")], calling(inside))
         result = self.host.exec(
             ["sh", "-c", text, "headway"], stdin=self.secret + stdin, timeout=timeout + SPARE
         )
@@ -91,6 +91,11 @@ class Access:
             if "FATAL:" in error.stderr or "could not translate host name" in error.stderr:
                 error.mend = self.mend
             raise
+
+
+def calling(inside: str) -> str:
+    """The call of a script that runs one command where the database is."""
+    return f"locate || exit 1\ninside {shlex.quote(inside)}"
 
 
 def in_service(host: Host, project: str, service: str) -> Access:
@@ -121,8 +126,13 @@ def by_url(host: Host, url: Secret, image: str = IMAGE) -> Access:
     return Access(host, "url", {"image": image, "major": ""}, f"{lines}\n".encode(), mend)
 
 
-def access_of(environment: Environment, hosts: Mapping[str, Host]) -> Access:
+def access_of(environment: Environment, hosts: Mapping[str, Host], fence: int = 0) -> Access:
     """The database of an environment; its service where it names one, else its URL.
+
+    Args:
+        environment: the settings.
+        hosts: by name.
+        fence: the number of the lease under which it is changed; 0 without one.
 
     Raises:
         UsageError: it names neither, or its URL is none.
@@ -136,9 +146,11 @@ def access_of(environment: Environment, hosts: Mapping[str, Host]) -> Access:
         )
     host = hosts[database.host or next(iter(environment.hosts))]
     if database.service:
-        return in_service(host, environment.app, database.service)
-    assert database.url is not None  # noqa: S101 - looked at above
-    return by_url(host, environment.secret(database.url), database.image)
+        found = in_service(host, environment.app, database.service)
+    else:
+        assert database.url is not None  # noqa: S101 - looked at above
+        found = by_url(host, environment.secret(database.url), database.image)
+    return replace(found, settings={**found.settings, "fence": str(fence)})
 
 
 def _container(**settings: str) -> dict[str, str]:

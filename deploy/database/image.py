@@ -11,7 +11,7 @@ from deploy.errors import Refused
 from deploy.remote.host import Host, checked
 from deploy.remote.script import assemble
 
-_SCRIPT = """
+LOOK = """
 folders() {
 	sed -n 's|/meta/_journal\\.json$||p; s|/[0-9]\\{14\\}[^/]*/migration\\.sql$||p' | sort -u
 }
@@ -38,6 +38,8 @@ free=$({ df -Pk /var/lib/docker 2>/dev/null || df -Pk /var/lib; } | awk 'NR == 2
 ( pull "$password" "$1" || { printf '%s\\n%s\\n' "$reason" "$detail" >&2; exit 1; } ) >&2 || exit 6
 """
 """In a shell of its own, at whose end the login to the registry goes."""
+PULLING = (("deploy.remote", "lib"), ("deploy.remote", "prepare"))
+PULL_AND_LOOK = _PULL + LOOK
 _NOT_PULLED = 6
 _READ = 120.0
 """Seconds in which a folder of some megabytes is taken out of an image."""
@@ -76,11 +78,10 @@ def migrations_in(
         Refused: the image has no such folder, or several, or it can't be pulled.
         HostError: the host did not do it.
     """
-    script, stdin, timeout = _SCRIPT, b"", _READ
+    script, stdin, timeout = LOOK, b"", _READ
     if pull:
-        parts = [("deploy.remote", "lib"), ("deploy.remote", "prepare")]
         settings = {**pull.settings, "least_kb": str(pull.least_kb)}
-        script = assemble(settings, parts, _PULL + _SCRIPT)
+        script = assemble(settings, PULLING, PULL_AND_LOOK)
         stdin, timeout = f"{pull.password}\n".encode(), _READ + _PULLED
     argv = ["sh", "-c", script, "headway-migrations", image, folder or ""]
     result = host.exec(argv, stdin=stdin, timeout=timeout)

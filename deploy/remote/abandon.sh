@@ -1,9 +1,20 @@
 # shellcheck shell=sh
 # staged or switched → settled as before: the flag names the old slot again, and what was started is
-# gone. With nothing unfinished on the host it does nothing.
+# gone. With nothing unfinished on the host it does nothing; an earlier deploy's roll that was cut off
+# is brought to its end.
 
 abandon() {
 	if [ ! -f "$state/next" ]; then
+		say abandoned
+		return 0
+	fi
+	# What an earlier deploy has left half-way: it may be settling already, and it is in the journal
+	# under that deploy's name.
+	if [ "$(next_of deploy)" != "$deploy" ]; then
+		if ! finish_what_died; then
+			say failed reason "$reason" detail "$detail"
+			return 1
+		fi
 		say abandoned
 		return 0
 	fi
@@ -16,7 +27,7 @@ abandon() {
 		say failed reason "$reason" detail "$detail"
 		return 1
 	fi
-	journal "${1:-reverted}" "${2-}"
+	journal reverted
 	rm -f "$state/next"
 	say abandoned
 }
@@ -31,7 +42,40 @@ switch_back() {
 undo_next() {
 	was=$(next_of phase)
 	back=$(back_to)
-	each_service undo_service && have_others
+	engine && each_service undo_service && have_others && engine && each_service is_undone
+}
+
+# is_undone: what was gone back to may have been taken away since, by whoever works by hand; and an
+# engine that ended meanwhile may have kept what it was told to remove.
+is_undone() {
+	[ "$2" = start-first ] || return 0
+	for look in 1 2 3 4 5; do
+		have_in_slot "$back" "$1" "$(other "$3")" "$6" || return 1
+		[ -n "$mended" ] || break
+		[ "$look" = 5 ] || sleep 1
+	done
+	[ -n "$(left_over "$@")" ] || return 0
+	undo_service "$@" || return 1
+	[ -z "$(left_over "$@")" ] && return 0
+	reason="new containers of $1 could not be removed"
+	return 1
+}
+
+left_over() {
+	containers "$1" | awk -v old="$(other "$3")" '$2 != old { print $1 }'
+}
+
+# engine: Docker answers, or does so soon. What one that starts again does not say would be taken for
+# nothing there, and what is there would stay.
+engine() {
+	until docker version -f '{{.Server.Version}}' >/dev/null 2>&1; do
+		waited=$((${waited:-0} + 1))
+		[ "$waited" -le 30 ] || {
+			reason="Docker does not answer on this host"
+			return 1
+		}
+		sleep 1
+	done
 }
 
 undo_service() {
@@ -57,15 +101,24 @@ undo_service() {
 	remove $(containers "$1" | awk -v old="$old" '$2 != old { print $1 }')
 }
 
-# have_in_slot RELEASE SERVICE SLOT REPLICAS: the slot has containers that run. Where it has none,
-# somebody has worked by hand in the middle of the roll: those that were stopped are started, what
-# runs the release without the slot's alias is taken, and else it is started anew. Without a RELEASE
-# nothing ever ran in the slot.
+# have_in_slot RELEASE SERVICE SLOT REPLICAS: the slot has containers that run and will go on to. Where
+# it has none, somebody has worked by hand in the middle of the roll: those that were stopped are
+# started, what runs the release without the slot's alias is taken, and else it is started anew.
+# Without a RELEASE nothing ever ran in the slot. `mended` says whether there was anything to do.
 have_in_slot() {
-	if [ -z "$1" ] || [ -n "$(running_in "$2" "$3")" ]; then
+	mended=
+	if [ -z "$1" ] || [ -n "$(staying_in "$2" "$3")" ]; then
 		return 0
 	fi
-	ids=$(in_slot "$2" "$3")
+	mended=yes
+	# Told to end, it may be told to start again at once, as by `restart`: that is seen when it has ended.
+	looks=0
+	while [ -n "$(containers "$2" | runs_in "$3")" ] && [ -z "$(made_by_hand "$1" "$2")" ] && [ $looks -lt 30 ]; do
+		sleep 0.5
+		[ -z "$(staying_in "$2" "$3")" ] || return 0
+		looks=$((looks + 1))
+	done
+	ids=$(containers "$2" | awk -v slot="$3" '$2 == slot && $3 !~ /^(running|restarting)$/ { print $1 }')
 	if [ -n "$ids" ]; then
 		# shellcheck disable=SC2086 # one word for each id
 		if ! give_back $ids || ! detail=$(docker start $ids 2>&1); then
@@ -73,14 +126,31 @@ have_in_slot() {
 			return 1
 		fi
 	else
-		hash=$(hash_of "$1" "$2")
-		ids=$(containers "$2" | awk -v hash="$hash" '$2 == "none" && $3 == "running" && $8 == hash { print $1 }')
+		ids=$(made_by_hand "$1" "$2")
 		[ -n "$ids" ] || start_anew "$@" || return 1
 	fi
 	# shellcheck disable=SC2086
 	wait_ready known "$2" $ids || return 1
-	# shellcheck disable=SC2086
-	[ "$(in_slot "$2" "$3")" = "$ids" ] || put_in_slot "$2" "$3" $ids
+	for id in $ids; do
+		in_slot "$2" "$3" | grep -qx "$id" || put_in_slot "$2" "$3" "$id" || return 1
+	done
+}
+
+# made_by_hand RELEASE SERVICE: what runs the release without any slot's alias.
+made_by_hand() {
+	hash=$(hash_of "$1" "$2")
+	containers "$2" | awk -v hash="$hash" '$2 == "none" && $3 == "running" && $8 == hash { print $1 }'
+}
+
+# staying_in SERVICE SLOT: those that run there and that nobody has told to end. One that has been told
+# runs and answers until it has ended, for as long as its grace goes on, and whoever did it removes it.
+staying_in() {
+	containers "$1" | awk -v slot="$2" '$2 == slot && $3 ~ /^(running|restarting)$/ { print $1, $6 }' |
+		while read -r id since; do
+			timeout 5 docker events --since "$since" --until 0s --filter "container=$id" \
+				--filter event=kill --format '{{.Actor.Attributes.signal}}' 2>/dev/null |
+				grep -qxE '2|3|9|15' || echo "$id"
+		done
 }
 
 # start_anew RELEASE SERVICE SLOT REPLICAS: sets `ids`.

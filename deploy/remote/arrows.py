@@ -13,23 +13,31 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from deploy.errors import CommandFailed, HeadwayError, OutcomeUnknown, Unreachable
+from deploy.errors import CommandFailed, HeadwayError, Held, OutcomeUnknown, Unreachable
 from deploy.remote.script import Report, assemble, call_of, script
 
 if TYPE_CHECKING:
     from deploy.remote.host import Host
 
 ASK_AGAIN_FOR = 60.0
-"""Seconds for which a host that went away in the middle of an arrow is asked again."""
+"""Seconds for which a host that went away in the middle of an arrow is asked again, by default."""
 
 
 class ArrowFailed(CommandFailed):
-    """An arrow ended and said why it failed; `detail` is what the host showed, in many lines."""
+    """An arrow ended and said why it failed; `detail` is what the host showed, in many lines.
 
-    def __init__(self, host: str, reason: str, detail: str, report: Report) -> None:
+    `seen` is the answer to the probe that failed: its status and its body's first line.
+    """
+
+    def __init__(self, host: str, reason: str, detail: str, report: Report, seen: str = "") -> None:
         super().__init__(host, reason, exit_code=1)
         self.detail = detail
+        self.seen = seen.strip()
         self.report = report
+
+
+class Fenced(Held):
+    """The host has seen a later lease than ours: it has changed nothing, and will not."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +82,7 @@ class Arrows:
 
         Raises:
             ArrowFailed: it ended, and said that it failed.
+            Fenced: the lease under which it was sent is not the latest.
             Unreachable: nothing was sent.
             TimedOut: the host ended it at its deadline.
             OutcomeUnknown: the host went away and did not come back in time.
@@ -149,6 +158,11 @@ class Arrows:
                 self.sleep(1)
                 continue
             break
+        if report.last("fenced"):
+            raise Fenced(
+                f"{self.host.name}: somebody has taken the lease over meanwhile, and this host "
+                "takes no more orders from us"
+            )
         failed = report.last("failed")
         if result.exit_code == 0 and failed is None:
             return report
@@ -158,4 +172,5 @@ class Arrows:
                 "reason": f"the script ended with exit code {result.exit_code}",
                 "detail": tail,
             }
-        raise ArrowFailed(self.host.name, failed["reason"], failed.get("detail", ""), report)
+        detail, seen = failed.get("detail", ""), failed.get("answer", "")
+        raise ArrowFailed(self.host.name, failed["reason"], detail, report, seen)

@@ -39,7 +39,7 @@ facts() {
 }
 
 running_facts() {
-	say release_now id "$(current)"
+	say release_now id "$(current)" fence "$(cat "$state/fence" 2>/dev/null || echo 0)"
 	if [ -f "$state/next" ]; then
 		say unfinished release "$(next_of release)" deploy "$(next_of deploy)" phase "$(next_of phase)"
 	fi

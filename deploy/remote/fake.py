@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -97,6 +98,10 @@ class FakeHost:
             for line in result.text.splitlines():
                 on_line(line)
         return result
+
+    def dial(self, port: int, *, timeout: float) -> socket.socket:
+        """Connect to that port of this machine: what answers there is the test's own server."""
+        return socket.create_connection(("127.0.0.1", port), timeout)
 
     def close(self) -> None:
         """Remember that the connection was closed."""

@@ -5,7 +5,7 @@
 fetch() {
 	url=$1
 	shift
-	answer=$(curl -sS --insecure --max-time 5 -o - -w '\n%{http_code}' -A headway-probe "$@" "$url" 2>&1 |
+	answer=$(curl -sS --insecure --max-time "$((probe_timeout / 100))" -o - -w '\n%{http_code}' -A headway-probe "$@" "$url" 2>&1 |
 		tail -c 2048)
 	printf '%s\n%s' "$(printf '%s' "$answer" | tail -n 1)" "$(printf '%s' "$answer" | sed '$d')"
 }
@@ -26,25 +26,34 @@ holds() {
 	printf '%s' "$reply" | sed 1d | tr -d ' \t\n' | grep -qF "\"$key\":\"$value\""
 }
 
-# probe WHERE PROBE URL [CURL ARGUMENT]...: three tries, half a second apart; says what came back.
+# probe SERVICE ID WHERE PROBE URL [CURL ARGUMENT]...: asked twice a second until it succeeds, the
+# container is unwell, or probe_deadline is over; sets `reason`, `detail` to what came back, and `got` to
+# its status and first line.
 probe() {
-	where=$1 asked=$2
-	shift 2
+	service=$1 probed=$2 where=$3 asked=$4
+	shift 4
 	tries=0
+	last_try=$(($(now) + probe_deadline))
 	while :; do
 		tries=$((tries + 1))
 		reply=$(fetch "$@")
 		if answered "$reply" && holds "$asked"; then
 			return 0
 		fi
-		[ $tries -lt 3 ] || break
+		# What has died will not answer, however long it is asked.
+		unwell "$service" "$probed" && return 1
+		[ "$(now)" -lt $last_try ] || break
 		sleep 0.5
 	done
 	status=$(printf '%s' "$reply" | head -n 1)
 	[ "$status" = 000 ] && status=nothing
-	reason="${asked%%'|'*} $where answered $status (3 times)"
+	reason="${asked%%'|'*} $where answered $status ($tries times in $((probe_deadline / 100)) s)"
 	answered "$reply" && reason="${asked%%'|'*} $where does not say $key $value"
 	detail=$(printf '%s' "$reply" | sed 1d)
+	got="$status $(printf '%s\n' "$detail" | grep -m 1 '[^[:space:]]')"
+	# Of a longer body the beginning is not here, and its first line is a piece of one.
+	[ "$(printf '%s' "$detail" | wc -c)" -lt 2000 ] ||
+		got="$status ... $(printf '%s\n' "$detail" | sed 1d | grep -m 1 '[^[:space:]]')"
 	return 1
 }
 
@@ -52,31 +61,32 @@ address() {
 	docker inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}' "$1" | awk '{ print $1 }'
 }
 
-# probe_directly ID PORT PROBES: each path, straight at the container.
+# probe_directly SERVICE ID PORT PROBES: each path, straight at the container.
 probe_directly() {
-	[ "$2" = - ] && return 0
-	at=$(address "$1")
-	for one in $(printf '%s' "$3" | tr ',' ' '); do
+	[ "$3" = - ] && return 0
+	at=$(address "$2")
+	for one in $(printf '%s' "$4" | tr ',' ' '); do
 		[ "$one" = - ] && continue
-		probe "on the new container" "$one" "http://$at:$2${one%%'|'*}" \
+		probe "$1" "$2" "on the new container" "$one" "http://$at:$3${one%%'|'*}" \
 			-H "Host: ${site#*://}" || return 1
 	done
 }
 
-# probe_proxied PORT PROBES: each path through this host's proxy, under the site's real name.
+# probe_proxied SERVICE ID PORT PROBES: each path through this host's proxy, under the site's real
+# name; ID is one of the containers that answer there.
 probe_proxied() {
 	: "${ports:=$(docker port "$(proxy_container)" 2>/dev/null)}"
 	https=$(printf '%s\n' "$ports" | sed -n 's/^443\/tcp -> .*:\([0-9]*\)$/\1/p' | head -n 1)
 	# Headway's own proxy listens on the service's port, a team's on the first that it publishes.
-	http=$(printf '%s\n' "$ports" | sed -n "s/^$1\/tcp -> .*:\([0-9]*\)\$/\1/p" | head -n 1)
+	http=$(printf '%s\n' "$ports" | sed -n "s/^$3\/tcp -> .*:\([0-9]*\)\$/\1/p" | head -n 1)
 	: "${http:=$(printf '%s\n' "$ports" | sed -n 's/^[0-9]*\/tcp -> .*:\([0-9]*\)$/\1/p' | head -n 1)}"
-	for one in $(printf '%s' "$2" | tr ',' ' '); do
+	for one in $(printf '%s' "$4" | tr ',' ' '); do
 		[ "$one" = - ] && continue
 		if [ "${site%%://*}" = https ] && [ -n "$https" ]; then
-			probe "through the proxy" "$one" "$site${one%%'|'*}" \
+			probe "$1" "$2" "through the proxy" "$one" "$site${one%%'|'*}" \
 				--connect-to "::127.0.0.1:$https" || return 1
 		else
-			probe "through the proxy" "$one" "http://127.0.0.1:$http${one%%'|'*}" \
+			probe "$1" "$2" "through the proxy" "$one" "http://127.0.0.1:$http${one%%'|'*}" \
 				-H "Host: ${site#*://}" || return 1
 		fi
 	done
@@ -95,7 +105,7 @@ unwell() {
 	is_ready=no started_at=${8-} slot_now=${9-}
 	if [ $# -lt 9 ]; then
 		reason="a new container of $1 is gone"
-	elif [ "$5" = true ]; then
+	elif [ "$5" = true ] || { [ "$4" -gt "$forgiven" ] && was_out_of_memory "$2"; }; then
 		reason="$1 ran out of memory and was killed (OOMKilled)"
 	elif [ "$3" != running ]; then
 		reason="$1 ended with exit code $6 (status $3)"
@@ -109,6 +119,17 @@ unwell() {
 	fi
 	detail=$(own_check "$2")
 	return 0
+}
+
+# was_out_of_memory ID: before it was started again, which takes that from its state. The event may come a
+# little after the start.
+was_out_of_memory() {
+	for question in 1 2 3; do
+		timeout 5 docker events --since 1h --until 0s --filter "container=$1" --filter event=oom 2>/dev/null |
+			grep -q . && return 0
+		[ "$question" = 3 ] || sleep 0.5
+	done
+	return 1
 }
 
 # own_check ID: what its health check said last.
@@ -150,7 +171,7 @@ gate() {
 	wait_ready new "$service" "$@" || return 1
 	for id in "$@"; do
 		failing=$id
-		probe_directly "$id" "$port" "$probes" || return 1
+		probe_directly "$service" "$id" "$port" "$probes" || return 1
 	done
 	# Started anew counts as restarted, whoever did it.
 	started=$(docker inspect -f '{{.State.StartedAt}}' "$@" | tr '\n' ' ')

@@ -1,4 +1,4 @@
-"""How a host is spoken to: one verb, whose three implementations are SSH, a fake, and a dry run."""
+"""How a host is spoken to: by commands, and by connections to what answers on it."""
 
 from __future__ import annotations
 
@@ -22,6 +22,26 @@ class Result:
     def text(self) -> str:
         """Standard output as text; bytes that are not UTF-8 become U+FFFD."""
         return self.stdout.decode("utf-8", "replace")
+
+
+class Dialled(Protocol):
+    """A connection to a port of a host: what a socket and a channel of SSH have in common."""
+
+    def recv(self, nbytes: int, /) -> bytes:
+        """Wait for some bytes; none: no more will come."""
+        ...
+
+    def sendall(self, data: bytes, /) -> None:
+        """Send all of it."""
+        ...
+
+    def shutdown(self, how: int, /) -> None:
+        """End one direction, or both (`socket.SHUT_WR`, `socket.SHUT_RDWR`)."""
+        ...
+
+    def close(self) -> None:
+        """End it."""
+        ...
 
 
 class Host(Protocol):
@@ -53,6 +73,15 @@ class Host(Protocol):
             KeyRefused: nothing was sent, as the host's key is not the pinned one.
             TimedOut: the command was ended at its deadline.
             OutcomeUnknown: the connection was lost, and the command may have been carried out.
+        """
+        ...
+
+    def dial(self, port: int, *, timeout: float) -> Dialled:
+        """Connect, on the host, to a port of its own loopback; `timeout` is in seconds.
+
+        Raises:
+            ConnectionRefusedError: nothing answers on that port.
+            Unreachable: the host can't be reached, or lets nobody do this.
         """
         ...
 

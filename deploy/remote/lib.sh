@@ -2,12 +2,13 @@
 # What every script of Headway on a host starts with: its events, its lock, its clock, and the few
 # questions that all of them ask Docker. The caller has set, above this text:
 #   dir project network release deploy verb by token lock_wait keep no_deps site proxy_service
-#   min_healthy healthy_deadline bake           (the last three in hundredths of a second)
+#   fence (the number of the lease under which this is done; 0 or absent: under none)
+#   min_healthy healthy_deadline probe_timeout probe_deadline bake        (hundredths of a second)
 
 set -u
 state=$dir/.headway
 log=/dev/null
-reason='' detail='' failing='' figures=''
+reason='' detail='' got='' failing='' figures=''
 
 # A connection that goes away must not stop what has begun: sshd has given the script a session of
 # its own already, so what could still end it is the write to a closed channel.
@@ -61,10 +62,10 @@ sleep_until() {
 # begin: take the host's lock, or the one that $lock names. A run whose token has already ended answers
 # with what it said then, so that asking again after a lost connection is not doing again.
 begin() {
-	mkdir -p "$state/run" || {
-		say failed reason "cannot write to $dir: is it there, and does it belong to $(id -un)?"
+	if ! mkdir -p "$state/run" || [ ! -w "$state/run" ]; then
+		say failed reason "cannot write to $dir: is it there, does it belong to $(id -un), and is its disk not read-only?"
 		exit 1
-	}
+	fi
 	exec 9>>"$state/${lock:-roll}.lock"
 	# Sent again after a lost connection, it may find its own first run still at work, and waits for
 	# that as long as it may take: what ends it is the deadline that both have.
@@ -77,8 +78,46 @@ begin() {
 		cat "$state/run/$token.log"
 		exit "$(cat "$state/run/$token.end")"
 	fi
+	guard
+	# For its owner alone: it will say what containers say. Not `:`, a special built-in: what it cannot
+	# write to would end the shell without a word.
+	if ! detail=$(umask 077; { true >"$state/run/$token.log"; } 2>&1); then
+		say failed reason "cannot write to $state" detail "$detail"
+		exit 1
+	fi
 	log=$state/run/$token.log
-	: >"$log"
+}
+
+# guard: leases have numbers that only grow, and this host remembers the highest that came here. One
+# that was taken over, while its owner slept, changes nothing any more.
+guard() {
+	[ "${fence:-0}" -gt 0 ] || return 0
+	exec 8>>"$state/fence.lock"
+	flock 8
+	seen=$(cat "$state/fence" 2>/dev/null || echo 0)
+	if [ "$fence" -lt "${seen:-0}" ]; then
+		say fenced seen "$seen"
+		exit 6
+	fi
+	if [ "$fence" -gt "${seen:-0}" ]; then
+		echo "$fence" >"$state/fence.new" && sync "$state/fence.new" && mv -f "$state/fence.new" "$state/fence"
+	fi
+	exec 8>&-
+}
+
+# bar: our number is known here by now; wait for what an older lease has at work beside the roll, a
+# backup, a rehearsal or a migration by a command.
+bar() {
+	for held in "$state"/*.lock; do
+		case $held in */roll.lock | */fence.lock) continue ;; esac
+		exec 7>>"$held"
+		if ! flock -w "$lock_wait" 7; then
+			held=${held##*/}
+			say failed reason "a ${held%.lock} of an earlier run has been at work on this host for $lock_wait s"
+			return 75
+		fi
+		exec 7>&-
+	done
 }
 
 # finish CODE: the run has ended, and says so to whoever asks again.
@@ -109,7 +148,8 @@ journal_of() {
 		grep -qF "\"deploy\":\"$1\",\"verb\":\"$2\",\"release\":\"$3\",\"what\":\"$4\"" && return 0
 	printf '{"v":1,"at":"%s","deploy":"%s","verb":"%s","release":"%s","what":"%s","reason":"%s","by":"%s"%s}\n' \
 		"$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$1" "$2" "$3" "$4" "$(quote "${5-}")" \
-		"$(quote "$by")" "${figures:+,\"figures\":$figures}" >>"$state/journal.jsonl"
+		"$(quote "$by")" "${figures:+,\"figures\":$figures}" >>"$state/journal.jsonl" &&
+		sync "$state/journal.jsonl"
 }
 
 # compose_of RELEASE ARGUMENT...: Compose with a release's own files, in the application's folder. The
@@ -200,12 +240,8 @@ proxy_container() {
 		--filter "label=com.docker.compose.service=$proxy_service" | head -n 1
 }
 
-# running_in SERVICE SLOT: those that run, or that Docker is about to start again.
-running_in() {
-	containers "$1" | runs_in "$2"
-}
-
-# runs_in SLOT: the same, of the lines of `containers` on standard input.
+# runs_in SLOT: of the lines of `containers` on standard input, those that run, or that Docker is about
+# to start again.
 runs_in() {
 	awk -v slot="$1" '$2 == slot && $3 ~ /^(running|restarting)$/ { print $1 }'
 }

@@ -7,14 +7,16 @@ only the credentials that were named are used.
 
 from __future__ import annotations
 
+import functools
 import logging
 import socket
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from random import SystemRandom
-from typing import Any
+from typing import Any, TypeVar
 
 import fabric
 import paramiko
@@ -32,8 +34,17 @@ LONG_TRY = 5.0
 HANDSHAKE = 15.0
 """Seconds for each of: banner, key exchange, authentication, opening a channel."""
 
+KINDS = (
+    ("ssh-ed25519",),
+    ("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"),
+    ("rsa-sha2-512", "rsa-sha2-256"),
+)
+"""The kinds of host keys, each with its signature algorithms; a server has one key of a kind."""
+
 # From the tenth unauthenticated connection on, sshd drops new ones at random (MaxStartups).
 _handshakes = threading.BoundedSemaphore(8)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -106,24 +117,66 @@ def open_link(name: str, target: Endpoint, login: Login, gateway: Endpoint | Non
         Unreachable: no connection, with the reason.
         KeyRefused: the host's key, or the gateway's, is not the pinned one.
     """
-    try:
-        hops = _hops(target, login, gateway)
-    except (KeyError, ValueError, paramiko.SSHException, OSError) as error:
-        raise Unreachable(
-            name,
-            f"~/.ssh/config can't be used for {target.address} ({error})",
-            mend="say `config: false` under `ssh:`, and name user, port and gateway there",
-        ) from error
+    hops = hops_to(name, target, login, gateway)
+    return _persistently(lambda: _open(name, hops, login, hops[-1]))
+
+
+def _persistently(connect: Callable[[], T]) -> T:
+    """Return what `connect` returns; what a second try can change is tried again."""
     for left in reversed(range(TRIES)):
         started = time.monotonic()
         try:
-            return _open(name, hops, login)
+            return connect()
         except _Broken as broken:
             if not left or not broken.again or time.monotonic() - started > LONG_TRY:
                 raise broken.problem from broken.__cause__
         # Jitter, so that forty hosts that were dropped together don't come back together.
         time.sleep(SystemRandom().uniform(0.1, 0.4) * (TRIES - left))
     raise AssertionError("unreachable: the last try returns or raises")
+
+
+def ask_keys(name: str, hops: list[fabric.Connection], login: Login) -> list[paramiko.PKey]:
+    """Return the keys that the last of `hops` shows, one of each kind that it has.
+
+    One handshake for each of `KINDS`, and no authentication. The hops before it are connected to
+    as always: each must show a pinned key, and lets us in.
+
+    Raises:
+        Unreachable: it can't be asked, with the reason.
+        KeyRefused: a gateway's key is not the pinned one.
+    """
+    *gateways, last = hops
+    via = _persistently(lambda: _open(name, gateways, login, last)) if gateways else None
+
+    def shown(kind: tuple[str, ...]) -> paramiko.PKey | None:
+        try:
+            return _shown(last, login, via, kind)
+        except (OSError, EOFError, paramiko.SSHException) as error:
+            raise _explained(name, _where(last, via), last.user, login, error) from error
+
+    try:
+        found = [_persistently(functools.partial(shown, kind)) for kind in KINDS]
+    finally:
+        if via is not None:
+            via.close()
+    return [key for key in found if key is not None]
+
+
+def _shown(
+    hop: fabric.Connection, login: Login, via: Link | None, kind: tuple[str, ...]
+) -> paramiko.PKey | None:
+    with _handshakes:
+        transport = paramiko.Transport(_dial(hop, login, via))
+        try:
+            transport.get_security_options().key_types = kind
+            transport.start_client(timeout=HANDSHAKE)
+            return transport.get_remote_server_key()
+        except paramiko.ssh_exception.IncompatiblePeer as error:
+            if "host key" in str(error):
+                return None
+            raise
+        finally:
+            transport.close()
 
 
 class _Broken(Exception):
@@ -133,9 +186,25 @@ class _Broken(Exception):
         self.again = again
 
 
-def _hops(target: Endpoint, login: Login, gateway: Endpoint | None) -> list[fabric.Connection]:
-    """Return the connections to open one through the other, the host's own last."""
+def hops_to(
+    name: str, target: Endpoint, login: Login, gateway: Endpoint | None
+) -> list[fabric.Connection]:
+    """Return the connections to open one through the other, the host's own last; none is open.
 
+    Raises:
+        Unreachable: ~/.ssh/config, which was to be read, says what can't be done.
+    """
+    try:
+        return _hops(target, login, gateway)
+    except (KeyError, ValueError, paramiko.SSHException, OSError) as error:
+        raise Unreachable(
+            name,
+            f"~/.ssh/config can't be used for {target.address} ({error})",
+            mend="say `config: false` under `ssh:`, and name user, port and gateway there",
+        ) from error
+
+
+def _hops(target: Endpoint, login: Login, gateway: Endpoint | None) -> list[fabric.Connection]:
     def connection(end: Endpoint) -> fabric.Connection:
         config = fabric.Config(lazy=True, overrides={"load_ssh_configs": login.use_config})
         if login.use_config:
@@ -176,7 +245,8 @@ def _credentials(login: Login) -> dict[str, Any]:
     }
 
 
-def _open(name: str, hops: list[fabric.Connection], login: Login) -> Link:
+def _open(name: str, hops: list[fabric.Connection], login: Login, last: fabric.Connection) -> Link:
+    """Open `hops` one through the other; all but `last` are gateways."""
     link: Link | None = None
     for hop in hops:
         via = link
@@ -186,11 +256,9 @@ def _open(name: str, hops: list[fabric.Connection], login: Login) -> Link:
             if via is not None:
                 via.close()
             if isinstance(error, (OSError, EOFError, paramiko.SSHException)):
-                where = f"{hop.host}, port {hop.port}"
-                if hop is not hops[-1]:
-                    where = f"the gateway {where}"
-                elif via is not None:
-                    where += f" (through the gateway {via.connection.host})"
+                where = _where(hop, via)
+                if hop is not last:
+                    where = f"the gateway {hop.host}, port {hop.port}"
                 raise _explained(name, where, hop.user, login, error) from error
             raise
     assert link is not None, "there is at least one hop"  # noqa: S101
@@ -203,15 +271,7 @@ def _open_hop(name: str, hop: fabric.Connection, login: Login, via: Link | None)
     hop.client.set_missing_host_key_policy(policy)
     hop.connect_kwargs.update(pins.connect_kwargs(known_hosts_name(hop.host, hop.port)))
     with _handshakes:
-        sock: socket.socket | paramiko.Channel
-        if via is None:
-            sock = socket.create_connection((hop.host, hop.port), timeout=login.connect_timeout)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        else:
-            sock = via.transport.open_channel(
-                "direct-tcpip", (hop.host, hop.port), ("127.0.0.1", 0), timeout=HANDSHAKE
-            )
-        wire = Wire(sock)
+        wire = Wire(_dial(hop, login, via))
         hop.connect_kwargs["sock"] = wire
         try:
             hop.open()
@@ -223,6 +283,23 @@ def _open_hop(name: str, hop: fabric.Connection, login: Login, via: Link | None)
                 raise paramiko.AuthenticationException(str(error)) from error
             raise
     return Link(name, hop, wire, via)
+
+
+def _dial(
+    hop: fabric.Connection, login: Login, via: Link | None
+) -> socket.socket | paramiko.Channel:
+    if via is not None:
+        return via.transport.open_channel(
+            "direct-tcpip", (hop.host, hop.port), ("127.0.0.1", 0), timeout=HANDSHAKE
+        )
+    sock = socket.create_connection((hop.host, hop.port), timeout=login.connect_timeout)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return sock
+
+
+def _where(hop: fabric.Connection, via: Link | None) -> str:
+    through = f" (through the gateway {via.connection.host})" if via else ""
+    return f"{hop.host}, port {hop.port}{through}"
 
 
 def _explained(name: str, where: str, user: str, login: Login, error: Exception) -> _Broken:

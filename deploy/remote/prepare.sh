@@ -124,13 +124,7 @@ pull() {
 	[ -n "$missing" ] || return 0
 	config=$(mktemp -d)
 	trap 'rm -rf "$config"' EXIT
-	if [ -n "$password" ]; then
-		if ! detail=$(printf '%s' "$password" | docker --config "$config" login -u "$registry_user" \
-			--password-stdin "$registry" 2>&1); then
-			reason="the registry $registry refused the login of $registry_user"
-			return 1
-		fi
-	fi
+	[ -z "$password" ] || log_in || return 1
 	for image in $missing; do
 		say said text "pulling $image"
 		tries=1
@@ -149,6 +143,25 @@ pull() {
 		done
 	done
 	detail=
+}
+
+# log_in: into the registry, with the password, in this run's own configuration.
+log_in() {
+	tries=1
+	until detail=$(printf '%s' "$password" | docker --config "$config" login -u "$registry_user" \
+		--password-stdin "$registry" 2>&1); do
+		case $detail in *unauthorized* | *"401 Unauthorized"* | *denied* | *"403 Forbidden"*)
+			reason="the registry $registry refused the login of $registry_user"
+			return 1
+			;;
+		esac
+		[ $tries -lt 3 ] || {
+			reason="the registry $registry could not be logged in to ($tries times)"
+			return 1
+		}
+		sleep $tries
+		tries=$((tries + 1))
+	done
 }
 
 # start_others SERVICE...: have those run that are not rolled.

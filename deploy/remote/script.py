@@ -20,6 +20,11 @@ PARTS = ("lib", "health", "prepare", "stage", "switch", "settle", "abandon", "fa
 """The files of this folder, in the order in which they are put together."""
 
 
+CALL = "# headway"
+"""The line between the parts and the call: up to it the text is the same for everybody, but for the
+settings before it (`gate.sh`)."""
+
+
 @functools.cache
 def _part(package: str, name: str) -> str:
     text = (resources.files(package) / f"{name}.sh").read_text(encoding="utf-8")
@@ -66,7 +71,7 @@ def assemble(settings: Mapping[str, str], parts: Sequence[tuple[str, str]], call
     """
     text = [f"{name}={shlex.quote(value)}" for name, value in sorted(settings.items())]
     text += [_part(package, name) for package, name in parts]
-    return "\n".join([*text, call]) + "\n"
+    return "\n".join([*text, CALL, call]) + "\n"
 
 
 @dataclass

@@ -16,11 +16,12 @@ from pathlib import Path
 
 import paramiko
 
-from deploy.errors import HeadwayError, OutcomeUnknown, TimedOut, Unreachable
+from deploy.errors import Gated, HeadwayError, OutcomeUnknown, TimedOut, Unreachable
 from deploy.remote.exchange import Exchange
 from deploy.remote.host import Result
 from deploy.remote.link import HANDSHAKE, Endpoint, Link, Login, open_link
 from deploy.remote.pool import each
+from deploy.version import VERSION
 
 KILL_AFTER = 5.0
 """Seconds between SIGTERM at the deadline and SIGKILL."""
@@ -32,9 +33,22 @@ SLOT = 1.0
 sshd counts a session that has just ended until it next tidies up, so that a command right after
 eight others can meet a full house.
 """
-MAX_COMMAND = 128 * 1024 - 1
-"""Linux takes no longer single argument (MAX_ARG_STRLEN), and the login shell gets one."""
+MAX_COMMAND = 128 * 1024 - 1 - len("SSH_ORIGINAL_COMMAND=")
+"""Linux takes no longer single argument (MAX_ARG_STRLEN), and the login shell gets one; a forced
+command gets it as a variable."""
 
+_PROHIBITED = 1
+"""SSH_OPEN_ADMINISTRATIVELY_PROHIBITED (RFC 4254, 5.1): by configuration, or by a line of
+authorized_keys."""
+
+GATED = 77
+"""The exit code of `gate.sh` for what it does not let through (EX_NOPERM of sysexits.h)."""
+
+_GATED = (
+    f"This is Headway {VERSION}. If the host lets the scripts of another one through, type"
+    " `inv setup.ENVIRONMENT` with a key that may do everything; what is no script of Headway's own"
+    " (exec, logs, your own commands) needs that key too."
+)
 _ASK = "It may have been done, or not, or still run: ask the host before doing it again."
 
 
@@ -70,9 +84,9 @@ class SSHHost:
         use_config: bool = False,
     ) -> None:
         self.name = name
-        self._target = Endpoint(address, port, user)
-        self._login = Login(key, known_hosts, connect_timeout, use_config)
-        self._gateway = gateway
+        self.target = Endpoint(address, port, user)
+        self.login = Login(key, known_hosts, connect_timeout, use_config)
+        self.gateway = gateway
         self._link: Link | None = None
         self._closings = 0
         self._linking = threading.Lock()
@@ -112,6 +126,7 @@ class SSHHost:
         command is still running on the host then, until its deadline.
 
         Raises:
+            Gated: our key may run Headway's own scripts alone, and this is none of them.
             ValueError: `argv` can't be sent: empty, with a NUL, or too long (use `stdin`).
         """
         command = _command(argv, timeout)
@@ -127,6 +142,29 @@ class SSHHost:
         if isinstance(outcome, HeadwayError):
             raise outcome
         return outcome
+
+    def dial(self, port: int, *, timeout: float) -> paramiko.Channel:
+        """Connect, on the host, to a port of its own loopback; see `Host.dial`.
+
+        Not for the main thread, as `exec` says why.
+        """
+        link = self._linked()
+        try:
+            return link.transport.open_channel(
+                "direct-tcpip", ("127.0.0.1", port), ("127.0.0.1", 0), timeout=timeout
+            )
+        except paramiko.ChannelException as error:
+            if error.code != _PROHIBITED:
+                raise ConnectionRefusedError(f"nothing answers on port {port}") from error
+            raise Unreachable(
+                self.name,
+                f"sshd there lets nobody through to port {port}",
+                mend="authorized_keys needs port-forwarding beside restrict, and sshd_config "
+                "AllowTcpForwarding local",
+            ) from error
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            why = link.why() if link.lost() else str(error)
+            raise Unreachable(self.name, f"port {port} can't be reached ({why})") from error
 
     def _exec(
         self, command: bytes, stdin: bytes, timeout: float, on_line: Callable[[str], None] | None
@@ -157,7 +195,7 @@ class SSHHost:
             if link is not None:
                 link.close()
             closings = self._closings
-            link = open_link(self.name, self._target, self._login, self._gateway)
+            link = open_link(self.name, self.target, self.login, self.gateway)
             if closings != self._closings:
                 link.close()
                 raise Unreachable(self.name, "the connection was closed while it was being made")
@@ -218,6 +256,9 @@ class SSHHost:
                 f"the command did not end within {timeout:g} s, and the host has ended it",
                 state=exchange.stderr[-2000:].decode("utf-8", "replace").strip(),
             )
+        if code == GATED and exchange.stderr.startswith(b"headway gate: "):
+            said = exchange.stderr.decode("utf-8", "replace").strip().removeprefix("headway gate: ")
+            raise Gated(self.name, f"{said}; it was not run", mend=_GATED)
         return Result(code, bytes(exchange.stdout), bytes(exchange.stderr), seconds)
 
     def _unknown(self, link: Link) -> OutcomeUnknown:

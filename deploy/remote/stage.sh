@@ -7,6 +7,33 @@ stage() {
 		say failed reason "$reason" detail "$detail"
 		return 1
 	fi
+	if ! write_next || ! mv -f "$state/next.new" "$state/next"; then
+		rm -f "$state/next.new"
+		say failed reason "cannot write to $state: is its disk full?"
+		return 1
+	fi
+	know "$release"
+	if ! each_service stage_service; then
+		# The old version has served all the while, so the way back is to take away what came.
+		failed=$reason
+		said=$detail answer=$got
+		journal failed "$failed"
+		undone=no
+		if undo_next; then
+			undone=yes
+			rm -f "$state/next"
+		else
+			said=$(printf '%s\n%s\n%s' "$said" "$reason" "$detail")
+		fi
+		say failed reason "$failed" detail "$said" answer "$answer" undone $undone
+		return 1
+	fi
+	phase staged
+	say staged
+}
+
+# write_next: what this roll wants, into next.new.
+write_next() {
 	{
 		echo "release $release"
 		echo "deploy $deploy"
@@ -17,25 +44,7 @@ stage() {
 			# shellcheck disable=SC2086 # the fields are words
 			next_line $fields
 		done
-	} >"$state/next.new" && mv -f "$state/next.new" "$state/next"
-	know "$release"
-	if ! each_service stage_service; then
-		# The old version has served all the while, so the way back is to take away what came.
-		failed=$reason
-		said=$detail
-		journal failed "$failed"
-		undone=no
-		if undo_next; then
-			undone=yes
-			rm -f "$state/next"
-		else
-			said=$(printf '%s\n%s\n%s' "$said" "$reason" "$detail")
-		fi
-		say failed reason "$failed" detail "$said" undone $undone
-		return 1
-	fi
-	phase staged
-	say staged
+	} >"$state/next.new"
 }
 
 next_line() {

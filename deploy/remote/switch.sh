@@ -20,10 +20,10 @@ switch() {
 	fi
 	failed=$reason
 	said=$(printf '%s\n%s' "$detail" "$([ -n "${failing-}" ] && tail_of "$failing")")
-	began=$(now)
+	began=$(now) answer=$got
 	switch_back
 	journal failed "$failed"
-	say failed reason "$failed" detail "$said" back "$(($(now) - began))"
+	say failed reason "$failed" detail "$said" answer "$answer" back "$(($(now) - began))"
 	return 1
 }
 
@@ -93,8 +93,9 @@ replace_service() {
 check_service() {
 	failing=
 	[ "$2" = start-first ] || return 0
-	ids=$(in_slot "$1" "$3")
+	ids=$(in_slot "$1" "$3") first=
 	for id in $ids; do
+		: "${first:=$id}"
 		unwell "$1" "$id" && failing=$id && return 1
 	done
 	count=$(printf '%s' "$ids" | grep -c .)
@@ -102,10 +103,7 @@ check_service() {
 		reason="$1 has $count of its $6 new containers" detail=
 		return 1
 	fi
-	[ "$4" = - ] || probe_proxied "$4" "$7" || {
-		failing=${ids%%[!0-9a-f]*}
-		return 1
-	}
+	answers_through_proxy "$1" "$first" "$4" "$7"
 }
 
 # watch_bake: once a second, all new containers and every probe, until the bake is over.
@@ -117,7 +115,7 @@ watch_bake() {
 	over=$((look + bake))
 	# By the clock: the looking takes time as well, and the bake is not to grow by it.
 	while [ "$look" -lt "$over" ]; do
-		look=$((look + 100))
+		look=$(($(now) + 100))
 		[ "$look" -le "$over" ] || look=$over
 		sleep_until "$look"
 		each_service watch_service || return 1
@@ -153,11 +151,15 @@ watch_service() {
 		$watched
 	END
 	[ "$2" = start-first ] || return 0
+	answers_through_proxy "$1" "$first" "$4" "$7"
+}
+
+# answers_through_proxy SERVICE ID PORT PROBES: ID's last words are shown when it does not.
+answers_through_proxy() {
+	[ "$3" != - ] || return 0
+	failing=$2
+	probe_proxied "$@" || return 1
 	failing=
-	[ "$4" = - ] || probe_proxied "$4" "$7" || {
-		failing=$first
-		return 1
-	}
 }
 
 # stop_containers SERVICE IDS: asked to end, all at once, with the time that the compose file gives

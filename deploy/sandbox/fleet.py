@@ -28,6 +28,8 @@ from deploy.sandbox.home import Home, public_key
 from deploy.sandbox.machines import (
     LABEL,
     MAX_HOSTS,
+    OUTSIDE_SECRETS,
+    OUTSIDE_SERVER,
     REGISTRY_USER,
     File,
     Kind,
@@ -80,10 +82,12 @@ def up(hosts: int = 3, port: int = 8080, *, home: Home | None = None, say: Say =
         machines = fleet(hosts, port)
         home.write_hosts(machines)
         converge(docker, home, machines, line)
-    line(f"up: {hosts} web hosts, a worker host, a database host, a registry, an edge")
+    beside = "a registry, an edge, a Slack and a Cloudflare"
+    line(f"up: {hosts} web hosts, a worker host, a database host, {beside}")
     say(f"The edge answers on http://127.0.0.1:{port} as soon as something is deployed. Next:")
     say("    inv sandbox.release v1")
     say("    inv deploy.sandbox --tag v1")
+    say("    inv sandbox.told    # what Slack and Cloudflare were sent")
 
 
 def down(*, keep_images: bool = False, home: Home | None = None, say: Say = print) -> None:
@@ -192,6 +196,11 @@ def contents(machine: Machine, home: Home) -> dict[str, File]:
         }
     if machine.kind == "registry":
         return {"etc/docker/registry/htpasswd": File(home.registry_login(REGISTRY_USER))}
+    if machine.kind == "outside":
+        return {
+            OUTSIDE_SERVER: File((Path(__file__).parent / "outside" / "server.mjs").read_bytes()),
+            OUTSIDE_SECRETS: File(home.outside_secrets(), 0o600),
+        }
     return {}
 
 

@@ -9,11 +9,14 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import json
 import os
 import secrets
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from deploy.sandbox.machines import OUTSIDE_PORT
 
 if TYPE_CHECKING:
     from deploy.sandbox.machines import Machine
@@ -43,19 +46,14 @@ class Home:
         return hashlib.sha256(public_key(self.key.read_bytes()).encode()).hexdigest()[:16]
 
     def prepare(self) -> None:
-        """Make the key and the secrets, unless they are there."""
+        """Make the key, and those of the secrets that are not there."""
         if not self.key.is_file():
             write(self.key, new_key(), 0o600)
-        if not self.env.is_file():
-            password = secrets.token_hex(16)
-            lines = {
-                "REGISTRY_PASSWORD": secrets.token_hex(16),
-                "DATABASE_PASSWORD": password,
-                "DATABASE_URL": f"postgresql://shop:{password}@10.231.3.1:5432/shop",
-                "SESSION_KEY": secrets.token_hex(32),
-            }
-            text = "".join(f"{name}={value}\n" for name, value in lines.items())
-            write(self.env, text.encode(), 0o600)
+        held = self.env.read_text().splitlines() if self.env.is_file() else []
+        names = {line.partition("=")[0] for line in held}
+        more = [f"{name}={value}" for name, value in new_secrets().items() if name not in names]
+        if more:
+            write(self.env, "\n".join([*held, *more, ""]).encode(), 0o600)
 
     def secret(self, name: str) -> str:
         """One of the values in `env`."""
@@ -64,6 +62,16 @@ class Home:
             if key == name:
                 return value
         raise KeyError(name)
+
+    def outside_secrets(self) -> bytes:
+        """What Slack, Cloudflare and the webhook of the sandbox must be shown, as JSON."""
+        held = {
+            "slack_token": self.secret("SANDBOX_SLACK_TOKEN"),
+            "slack_webhook": self.secret("SANDBOX_SLACK_WEBHOOK").rpartition("/")[2],
+            "cloudflare_token": self.secret("SANDBOX_CLOUDFLARE_TOKEN"),
+            "webhook_key": self.secret("SANDBOX_WEBHOOK_KEY"),
+        }
+        return json.dumps(held).encode()
 
     def registry_login(self, user: str) -> bytes:
         """The registry's htpasswd with that user, made once from the password in `env`."""
@@ -126,6 +134,26 @@ def write(path: Path, content: bytes, mode: int) -> None:
     with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
         file.write(content)
     beside.replace(path)
+
+
+def new_secrets() -> dict[str, str]:
+    """A value for each secret of the sandbox.
+
+    Those of Slack and the like have names of their own: the real ones may be in the environment of
+    whoever types, and what is there comes before what is in a file.
+    """
+    password = secrets.token_hex(16)
+    webhook = f"http://127.0.0.1:{OUTSIDE_PORT}/slack/services/{secrets.token_hex(12)}"
+    return {
+        "REGISTRY_PASSWORD": secrets.token_hex(16),
+        "DATABASE_PASSWORD": password,
+        "DATABASE_URL": f"postgresql://shop:{password}@10.231.3.1:5432/shop",
+        "SESSION_KEY": secrets.token_hex(32),
+        "SANDBOX_SLACK_TOKEN": f"sandbox-{secrets.token_hex(16)}",
+        "SANDBOX_SLACK_WEBHOOK": webhook,
+        "SANDBOX_CLOUDFLARE_TOKEN": f"sandbox-{secrets.token_hex(16)}",
+        "SANDBOX_WEBHOOK_KEY": secrets.token_hex(32),
+    }
 
 
 def new_key() -> bytes:

@@ -28,7 +28,12 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parent / "images"
 PREFIX = "headway-sandbox"
 
-MACHINES: dict[Kind, str] = {"vps": "vps", "registry": "registry", "edge": "haproxy"}
+MACHINES: dict[Kind, str] = {
+    "vps": "vps",
+    "registry": "registry",
+    "edge": "haproxy",
+    "outside": "node",
+}
 """The build folder for each kind of machine."""
 
 OFFERED = {

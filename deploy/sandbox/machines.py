@@ -24,7 +24,13 @@ MAX_HOSTS = 40
 THIRD_OCTET = {"web": 1, "worker": 2, "db": 3}
 """Of a VPS's address, by its role."""
 
-Kind = Literal["vps", "edge", "registry"]
+OUTSIDE_PORT = 5051
+"""Of 127.0.0.1: where the sandbox's Slack, Cloudflare and webhook answer."""
+
+OUTSIDE_SERVER = "opt/outside/server.mjs"
+OUTSIDE_SECRETS = "etc/outside.json"
+
+Kind = Literal["vps", "edge", "registry", "outside"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,8 @@ class Machine:
     """One container of the sandbox.
 
     `ports` are (port on the laptop's 127.0.0.1, port in the container); `volumes` are (name, path
-    in the container); `roles` are those of the hosts file, empty for what is no host.
+    in the container); `roles` are those of the hosts file, empty for what is no host; `command` is
+    what runs in it, if not what its image says.
     """
 
     name: str
@@ -51,6 +58,7 @@ class Machine:
     volumes: tuple[tuple[str, str], ...] = ()
     roles: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
+    command: tuple[str, ...] = ()
 
     @property
     def container(self) -> str:
@@ -77,6 +85,7 @@ def fleet(hosts: int, port: int) -> list[Machine]:
         vps("worker", 1, 22101),
         vps("db", 1, 22201),
         Machine("edge", "edge", "10.231.4.1", ports=((port, 80),)),
+        outside(),
     ]
 
 
@@ -97,6 +106,18 @@ def vps(role: str, number: int, ssh_port: int) -> Machine:
     )
 
 
+def outside() -> Machine:
+    """What stands for Slack, Cloudflare and a webhook; faults are read from /run/outside."""
+    listen = ("0.0.0.0", str(OUTSIDE_PORT))  # noqa: S104 - in the container; published on loopback
+    return Machine(
+        "outside",
+        "outside",
+        "10.231.6.1",
+        ports=((OUTSIDE_PORT, OUTSIDE_PORT),),
+        command=("node", f"/{OUTSIDE_SERVER}", *listen, f"/{OUTSIDE_SECRETS}", "/run/outside"),
+    )
+
+
 def create_argv(machine: Machine, image: str, config: str) -> list[str]:
     """The words after `docker` that make the machine's container, `config` being its hash."""
     argv = ["create", "--name", machine.container, "--hostname", machine.name]
@@ -114,7 +135,7 @@ def create_argv(machine: Machine, image: str, config: str) -> list[str]:
         # 30 s: an engine gives its containers 10 s each to stop, several at a time.
         argv += ["--privileged", "--cgroupns", "private", "--stop-timeout", "30"]
         argv += ["--tmpfs", "/run:exec,mode=755"]
-    return [*argv, image]
+    return [*argv, image, *machine.command]
 
 
 def config_hash(machine: Machine, image: str, files: Mapping[str, File]) -> str:

@@ -19,6 +19,7 @@ BEHAVIOURS = (
     "late-unhealthy",
     "crash-loop",
     "error-500",
+    "no-login",
     "deaf",
     "abrupt",
 )

@@ -35,7 +35,11 @@ _EXPECTED = {
 }
 
 # Where somebody may have written a secret by mistake; what stands there is never shown.
-_NOT_SHOWN = (("secrets",), ("env",), ("registry", "password"), ("database", "url"), ("url",))
+_NOT_SHOWN = (
+    *(("secrets",), ("env",), ("registry", "password"), ("database", "url"), ("url",)),
+    *(("notify", "slack"), ("notify", "webhook", "key")),
+    *(("cdn", "cloudflare", "token"), ("cdn", "fastly", "token"), ("cdn", "bunny", "key")),
+)
 
 
 def findings(error: ValidationError) -> Iterator[Finding]:
@@ -117,6 +121,7 @@ def _wrong_type(path: KeyPath, value: object, expected: str) -> tuple[str, str]:
     elif expected == "a list" and isinstance(value, str):
         mend = "put it in [ ]"
     hidden = any(path[: len(p)] == p for p in _NOT_SHOWN) or "env" in path
+    hidden = hidden or (path[:1] == ("smoke",) and ("json" in path or "headers" in path))
     return f"is {_kind_of(value) if hidden else shown(value)}, expected {expected}", mend
 
 

@@ -50,7 +50,7 @@ def shown(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}…"
 
 
-def _matching(pattern: str, expected: str) -> AfterValidator:
+def matching(pattern: str, expected: str) -> AfterValidator:
     """Return a check that the whole text is as `pattern` says; `expected` says it in words."""
     compiled = re.compile(pattern)
 
@@ -66,24 +66,28 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\s]")
 
 AppName = Annotated[
     str,
-    _matching(r"[a-z][a-z0-9-]{0,38}", "a-z, 0-9 and -, beginning with a letter, 39 at most"),
+    matching(r"[a-z][a-z0-9-]{0,38}", "a-z, 0-9 and -, beginning with a letter, 39 at most"),
 ]
 HostName = Annotated[
-    str, _matching(r"[a-z0-9][a-z0-9.-]{0,62}", "a host's name: a-z, 0-9, . and -, 63 at most")
+    str, matching(r"[a-z0-9][a-z0-9.-]{0,62}", "a host's name: a-z, 0-9, . and -, 63 at most")
 ]
 ServiceName = Annotated[
     str,
-    _matching(r"[a-zA-Z0-9._][a-zA-Z0-9._-]*", "the name of a service: a-z, A-Z, 0-9, ., _ and -"),
+    matching(r"[a-zA-Z0-9._][a-zA-Z0-9._-]*", "the name of a service: a-z, A-Z, 0-9, ., _ and -"),
 ]
-Role = Annotated[str, _matching(r"[a-zA-Z0-9_][a-zA-Z0-9_.-]*", "a role: letters, 0-9, ., _ and -")]
-User = Annotated[str, _matching(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}", "the name of a user of the host")]
+Person = Annotated[
+    str,
+    matching(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,38}", "the name of somebody at GitHub, without an @"),
+]
+Role = Annotated[str, matching(r"[a-zA-Z0-9_][a-zA-Z0-9_.-]*", "a role: letters, 0-9, ., _ and -")]
+User = Annotated[str, matching(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}", "the name of a user of the host")]
 Login = Annotated[
-    str, _matching(r"[^\s\x00-\x1f\x7f-][^\s\x00-\x1f\x7f]*", "a user name without blanks")
+    str, matching(r"[^\s\x00-\x1f\x7f-][^\s\x00-\x1f\x7f]*", "a user name without blanks")
 ]
 Port = Annotated[int, Field(ge=1, le=65535)]
 RegistryServer = Annotated[
     str,
-    _matching(
+    matching(
         r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?",
         "a registry's name such as ghcr.io or localhost:5000",
     ),
@@ -119,7 +123,7 @@ def _free(name: str) -> str:
 SecretName = Annotated[str, AfterValidator(_secret_name)]
 VariableName = Annotated[
     str,
-    _matching(r"[A-Za-z_][A-Za-z0-9_]*", "the name of a variable: letters, 0-9 and _"),
+    matching(r"[A-Za-z_][A-Za-z0-9_]*", "the name of a variable: letters, 0-9 and _"),
     AfterValidator(_free),
 ]
 
@@ -178,11 +182,11 @@ def _repository(text: str) -> str:
 
 Repository = Annotated[str, AfterValidator(_repository)]
 ImageName = Annotated[
-    str, _matching(r"[A-Za-z0-9][A-Za-z0-9./:@_-]*", "an image's name such as caddy:2")
+    str, matching(r"[A-Za-z0-9][A-Za-z0-9./:@_-]*", "an image's name such as caddy:2")
 ]
 ClientImage = Annotated[
     str,
-    _matching(
+    matching(
         r"[A-Za-z0-9](?:[A-Za-z0-9./:@_-]|\{major\})*", "an image's name such as postgres:{major}"
     ),
 ]
@@ -199,13 +203,22 @@ def _age_key(text: str) -> str:
 
 AgeKey = Annotated[str, AfterValidator(_age_key)]
 ShellCommand = Annotated[
-    str, _matching(r"[^\x00-\x08\x0b-\x1f\x7f]*\S[^\x00-\x08\x0b-\x1f\x7f]*", "a shell command")
+    str, matching(r"[^\x00-\x08\x0b-\x1f\x7f]*\S[^\x00-\x08\x0b-\x1f\x7f]*", "a shell command")
 ]
 CopyFolder = Annotated[
-    str, _matching(r"[^\x00-\x1f\x7f:-][^\x00-\x1f\x7f:]*", "a folder, without a colon")
+    str, matching(r"[^\x00-\x1f\x7f:-][^\x00-\x1f\x7f:]*", "a folder, without a colon")
 ]
 JsonKey = Annotated[
-    str, _matching(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", "a key such as version or build.version")
+    str, matching(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", "a key such as version or build.version")
+]
+
+
+ProbeName = Annotated[
+    str, matching(r"[a-z0-9][a-z0-9-]{0,38}", "a name: a-z, 0-9 and -, 39 at most")
+]
+# A token of HTTP's (RFC 9110, 5.6.2).
+HeaderName = Annotated[
+    str, matching(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", "the name of a header such as Accept")
 ]
 
 
@@ -225,6 +238,18 @@ def _url(text: str) -> str:
 
 
 Url = Annotated[str, AfterValidator(_url)]
+
+
+def _private(text: str) -> str:
+    """A token goes there with each question."""
+    host = urlsplit(text).hostname
+    if not text.startswith("https://") and host not in {"127.0.0.1", "::1", "localhost"}:
+        raise wrong(f"is {shown(text)}, and a token goes there", "write https://")
+    return text
+
+
+Api = Annotated[Url, AfterValidator(_private)]
+"""Another address than the service's own: a gateway that holds the real token, or a stand-in."""
 
 
 def _web_path(text: str) -> str:

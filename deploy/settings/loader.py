@@ -22,8 +22,14 @@ from deploy.settings.secret import Secret
 from deploy.settings.whole import between
 
 if TYPE_CHECKING:
+    from deploy.settings.cdn import CDN
     from deploy.settings.database import Database
+    from deploy.settings.notify import Notify
     from deploy.settings.sections import Registry
+    from deploy.settings.smoke import Smoke
+
+_NOUNS = {"hosts": "hosts", "smoke": "smoke tests"}
+"""What stands in the files that a hosts file may name, by the key."""
 
 
 def load(root: Path, name: str, environ: Mapping[str, str]) -> Environment:
@@ -61,7 +67,9 @@ def read(file: Path, *, root: Path, name: str, environ: Mapping[str, str]) -> En
         message = f"is {shown(written.data)}, expected keys such as app, image and hosts"
         raise SettingsError([Fault(f"{written.label}:1", "", message)])
     faults = list(written.faults)
-    included = _include_hosts(written, root, faults)
+    _place_files(written, environ)
+    included = _include("hosts", written, root, faults)
+    _include("smoke", written, root, faults)
     _keep_variables_as_written(written)
 
     context = Context(root=root, folder=file.parent, name=name)
@@ -107,18 +115,18 @@ def _sandbox(file: Path, root: Path, otherwise: str) -> str:
     return "inv sandbox.up" if file.is_relative_to(root / ".sandbox") else otherwise
 
 
-def _include_hosts(written: Document, root: Path, faults: list[Fault]) -> bool:
-    """Put in place the mapping of the file that `hosts:` may name; False if that failed."""
-    path: KeyPath = ("hosts",)
-    name = written.data.get("hosts")
+def _include(key: str, written: Document, root: Path, faults: list[Fault]) -> bool:
+    """Put in place the mapping of the file that a key may name; False if that failed."""
+    path: KeyPath = (key,)
+    name = written.data.get(key)
     if not isinstance(name, str) or not name:
         return True
     # Absent from here on, unless the file turns out to be good.
-    del written.data["hosts"]
+    del written.data[key]
     file = Path(os.path.normpath((root / written.label).parent / name))
     label = _label(file, root)
     if not file.exists():
-        mend = _sandbox(file, root, "create it, or write the hosts here")
+        mend = _sandbox(file, root, f"create it, or write the {_NOUNS[key]} here")
         faults.append(Fault(written.where(path), dotted(path), f"{label} does not exist", mend))
         return False
     try:
@@ -128,12 +136,33 @@ def _include_hosts(written: Document, root: Path, faults: list[Fault]) -> bool:
         return False
     faults.extend(inner.faults)
     if not isinstance(inner.data, dict):
-        message = f"is {shown(inner.data)}, expected a mapping of hosts"
+        message = f"is {shown(inner.data)}, expected a mapping of {_NOUNS[key]}"
         faults.append(Fault(f"{label}:1", dotted(path), message))
         return False
-    written.data["hosts"] = inner.data
+    written.data[key] = inner.data
     written.graft(path, inner)
     return True
+
+
+_FILES: dict[str, KeyPath] = {
+    "DEPLOY_SSH_KEY_FILE": ("ssh", "key"),
+    "DEPLOY_KNOWN_HOSTS_FILE": ("ssh", "known_hosts"),
+    "DEPLOY_DOTENV_FILE": ("dotenv",),
+}
+"""Files whose place is a machine's own: a CI runner has no home that could be relied on."""
+
+
+def _place_files(written: Document, environ: Mapping[str, str]) -> None:
+    """Put the files where the environment says that they are, instead of the hosts file."""
+    for variable, path in _FILES.items():
+        place: Any = written.data
+        for key in path[:-1]:
+            place = place.setdefault(key, {})
+            if not isinstance(place, dict):
+                break  # that is a fault, and told as one
+        else:
+            if environ.get(variable):
+                place[path[-1]] = environ[variable]
 
 
 def _keep_variables_as_written(written: Document) -> None:
@@ -204,3 +233,7 @@ def _named(sections: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
         yield ("registry", "password"), registry.password
     if database is not None and database.url is not None:
         yield ("database", "url"), database.url
+    for key in ("smoke", "cdn", "notify"):
+        section: Smoke | CDN | Notify | None = sections.get(key)
+        if section is not None:
+            yield from section.named

@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from deploy.errors import Fault, SettingsError
+from deploy.settings.cdn import CDN
 from deploy.settings.database import Database, downs_required
 from deploy.settings.kinds import (
     AppName,
@@ -24,6 +25,7 @@ from deploy.settings.kinds import (
     FromRoot,
     HostName,
     HostPath,
+    Person,
     Repository,
     SecretName,
     ServiceName,
@@ -31,10 +33,12 @@ from deploy.settings.kinds import (
     Variable,
     VariableName,
 )
+from deploy.settings.notify import Notify
 from deploy.settings.secret import Secret
 from deploy.settings.sections import (
     SSH,
     HostEntry,
+    Lease,
     Proxy,
     Registry,
     Rollout,
@@ -42,6 +46,7 @@ from deploy.settings.sections import (
     Service,
     proxy_in_short,
 )
+from deploy.settings.smoke import Smoke
 
 
 def _by_service(value: object) -> str:
@@ -82,6 +87,16 @@ class HostsFile(Section):
         Proxy, BeforeValidator(proxy_in_short, json_schema_input_type=Literal["caddy"] | Proxy)
     ] = Proxy()
     database: Database | None = None
+    lease: Lease = Lease()
+    approvers: list[Person] = Field(
+        default=[], description="who approves a deploy; never the one who ordered it"
+    )
+    smoke: Annotated[
+        Smoke | None,
+        BeforeValidator(lambda v: v, json_schema_input_type=str | Smoke | None),
+    ] = Field(default=None, description="what a deploy asks of the site afterwards")
+    cdn: CDN = CDN()
+    notify: Notify = Notify()
     dotenv: FromFolder = Field(
         default=Path("../.env.{environment}"),
         description="where the secrets are that are not in the environment",
@@ -131,6 +146,11 @@ class Environment(HostsFile):
         return self.image if isinstance(self.image, str) else self.image.get(service)
 
     @property
+    def lease_host(self) -> str:
+        """The host that keeps the lease, whichever hosts a run is about."""
+        return self.lease.host or next(iter(self.hosts))
+
+    @property
     def backup_required(self) -> bool:
         """Whether nothing is migrated without a backup: as written, else in production alone."""
         if self.database is None:
@@ -153,6 +173,11 @@ class Environment(HostsFile):
             return "off"
         written = self.database.rehearsal.mode
         return written or ("data" if self.backup_required else "schema")
+
+    @property
+    def smoke_strict(self) -> bool:
+        """Whether a smoke test that can't be tried counts as failed: in production."""
+        return self.name == "production"
 
     @property
     def applied_by(self) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from deploy.errors import UsageError
 
 _ENVIRONMENT = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+_NONE = ("reference", "smoke")
 # The grammar of a tag in the distribution specification, "Pulling manifests".
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
@@ -16,11 +17,12 @@ _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 def environments(root: Path) -> list[str]:
     """Return the names of all environments of the repository at `root`, sorted.
 
-    Each is a file `hosts/NAME.yaml`; `reference.yaml` only explains. Other files there, and names
-    that could not be part of a task's name, are passed over.
+    Each is a file `hosts/NAME.yaml`; `reference.yaml` only explains, and `smoke.yaml` is what hosts
+    files name. Other files there, and names that could not be part of a task's name, are passed
+    over.
     """
     names = (path.stem for path in (root / "hosts").glob("*.yaml"))
-    return sorted(n for n in names if n != "reference" and _ENVIRONMENT.fullmatch(n))
+    return sorted(n for n in names if n not in _NONE and _ENVIRONMENT.fullmatch(n))
 
 
 def known(root: Path, name: str) -> str:

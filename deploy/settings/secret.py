@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from pydantic_core import CoreSchema, core_schema
 
-MASK = "********"
+from deploy.redaction.redactor import MASK
 
 
 class Secret:
@@ -38,7 +38,9 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
-        return hmac.compare_digest(self._value.encode(), other._value.encode())
+        # A value of an environment that is not UTF-8 has surrogates.
+        mine, its = (one._value.encode("utf-8", "surrogatepass") for one in (self, other))
+        return hmac.compare_digest(mine, its)
 
     def __hash__(self) -> int:
         return hash((Secret, self._value))
@@ -50,6 +52,10 @@ class Secret:
         return self
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError(f"the secret {self.name} is not pickled")
+
+    def __getstate__(self) -> NoReturn:
+        """Refuse what copies an object's attributes by itself; `object` would hand them over."""
         raise TypeError(f"the secret {self.name} is not pickled")
 
     @classmethod

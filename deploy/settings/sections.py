@@ -18,6 +18,7 @@ from deploy.settings.kinds import (
     Address,
     Duration,
     FromFolder,
+    HostName,
     ImageName,
     JsonKey,
     Login,
@@ -152,7 +153,14 @@ class Rollout(Section):
     max_parallel: Annotated[int, Field(ge=1)] = 1
     min_healthy_time: Duration = 5.0
     healthy_deadline: Annotated[Duration, Field(gt=0)] = 60.0
+    probe_timeout: Annotated[Duration, Field(gt=0)] = 5.0
+    probe_deadline: Duration = 10.0
     bake: Duration = 10.0
+    pull_deadline: Annotated[Duration, Field(gt=0)] = 900.0
+    stop_deadline: Annotated[Duration, Field(gt=0)] = 60.0
+    script_deadline: Annotated[Duration, Field(ge=30)] = 120.0
+    reconnect_deadline: Annotated[Duration, Field(gt=0)] = 60.0
+    progress_deadline: Annotated[Duration, Field(gt=0)] = 3600.0
     auto_revert: bool = True
     keep_releases: Annotated[int, Field(ge=2)] = Field(
         default=5, description="2 at least: what runs, and what rollback goes to"
@@ -167,6 +175,15 @@ class Rollout(Section):
                 "make healthy_deadline longer",
             )
         return self
+
+
+class Lease(Section):
+    """Who may change the environment. Durations are in seconds."""
+
+    host: HostName | None = Field(
+        default=None, description="which host keeps it; without it, the first one"
+    )
+    expires_after: Annotated[Duration, Field(ge=5)] = 40.0
 
 
 class Proxy(Section):

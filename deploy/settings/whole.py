@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from deploy.settings.database import Database
     from deploy.settings.document import KeyPath
     from deploy.settings.faults import Finding
-    from deploy.settings.sections import HostEntry, Proxy, Service
+    from deploy.settings.sections import HostEntry, Lease, Proxy, Service
+    from deploy.settings.smoke import Smoke
 
 
 def between(sections: Mapping[str, Any], name: str) -> Iterator[Finding]:
@@ -28,7 +29,10 @@ def between(sections: Mapping[str, Any], name: str) -> Iterator[Finding]:
             yield from _roles(sections["services"], sections["hosts"])
     if "hosts" in sections and "database" in sections:
         yield from _database(sections["database"], sections["hosts"])
+    if "hosts" in sections and "lease" in sections:
+        yield from _lease(sections["lease"], sections["hosts"])
     yield from _applied(sections.get("database"), name)
+    yield from _smoke(sections.get("smoke"), sections)
     yield from _secrets(sections)
 
 
@@ -87,11 +91,31 @@ def _database(database: Database | None, hosts: Mapping[str, HostEntry]) -> Iter
             yield path, "is the host of the database itself", "a copy is for when that is gone"
 
 
+def _lease(lease: Lease, hosts: Mapping[str, HostEntry]) -> Iterator[Finding]:
+    if lease.host is not None and lease.host not in hosts:
+        message = f"there is no host {lease.host!r}"
+        yield ("lease", "host"), message, f"the hosts are {', '.join(hosts)}"
+
+
 def _applied(database: Database | None, name: str) -> Iterator[Finding]:
     if database is not None and database.apply.by == "push" and name == "production":
         message = "pushes, and nobody can say beforehand what drizzle-kit push would do"
         mend = "apply migrations in production: leave it out, or write a command"
         yield ("database", "apply"), message, mend
+
+
+def _smoke(smoke: Smoke | None, sections: Mapping[str, Any]) -> Iterator[Finding]:
+    if smoke is None:
+        return
+    if "url" in sections and sections["url"] is None:
+        yield ("smoke",), "there is no url to ask", "write url: https://…"
+    services: Mapping[str, Service] = sections.get("services", {})
+    for name, probe in smoke.probes.items():
+        version = probe.kind == "version"
+        if version and services and not any(one.version for one in services.values()):
+            path: KeyPath = ("smoke", "probes", name)
+            mend = "write services.NAME.version: {path: …, json: …}"
+            yield path, "no service says which version it is", mend
 
 
 def _secrets(sections: Mapping[str, Any]) -> Iterator[Finding]:

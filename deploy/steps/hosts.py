@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from deploy.errors import NeedsPerson
 
 if TYPE_CHECKING:
-    from deploy.compose.placement import Placement
+    from deploy.compose.placement import Placement, Rolled
     from deploy.remote.arrows import Arrows
+    from deploy.settings.sections import Rollout
     from deploy.steps.step import Say
-
-_LONG_STOP = 60.0
-"""Seconds left for `docker stop` beyond the drain: more than any usual stop_grace_period."""
-
-_OVERHEAD = 120.0
-"""Seconds left for Docker's own work in an arrow, on a slow disk."""
-
-_PULL = 900.0
-"""Seconds for all images of a host: 1 GB at about 10 Mbit/s."""
 
 
 @dataclass(frozen=True)
@@ -38,29 +30,40 @@ class Roll:
 
 @dataclass(frozen=True)
 class Target:
-    """A host, what a run wants of it, and the way back from there (None: it ran nothing before)."""
+    """A host, what a run wants of it, and the way back from there (None: it ran nothing before).
+
+    `deadlines` are the environment's, which bound every arrow.
+    `unfinished`: an earlier roll was cut off there before this run began.
+    """
 
     name: str
     arrows: Arrows
     placement: Placement
     deploy: str
-    healthy_deadline: float
+    deadlines: Rollout
     forward: Roll
     back: Roll | None
+    unfinished: bool = False
 
     def stage(self, roll: Roll, say: Say) -> None:
         """Start the new containers beside the old ones."""
-        limit = sum(self.healthy_deadline * 2 + one.drain for one in self.placement.rolled)
+        limit = sum(
+            self.deadlines.healthy_deadline * 2 + self._probing(one) + one.drain
+            for one in self.placement.rolled
+        )
         self._send("stage", limit, roll, say)
 
     def switch(self, roll: Roll, say: Say) -> None:
         """Let the new containers answer, and watch them."""
-        limit = roll.bake + (self.healthy_deadline + _LONG_STOP) * len(self.placement.rolled)
+        limit = roll.bake + sum(
+            self.deadlines.healthy_deadline + self._probing(one) + self.deadlines.stop_deadline
+            for one in self.placement.rolled
+        )
         self._send("switch", limit, roll, say)
 
     def settle(self, roll: Roll, say: Say) -> None:
         """Let the old containers finish, and make the new release the one that is read."""
-        limit = sum(one.drain + _LONG_STOP for one in self.placement.rolled)
+        limit = sum(one.drain + self.deadlines.stop_deadline for one in self.placement.rolled)
         self._send("settle", limit, roll, say)
 
     def place(self, roll: Roll, say: Say) -> None:
@@ -68,14 +71,23 @@ class Target:
         self._send("place", 0, roll, say)
 
     def abandon(self, say: Say) -> None:
-        """Go back to what the host ran before; with nothing unfinished there it does nothing."""
+        """Go back to what the host ran before; with nothing unfinished there it does nothing.
+
+        An earlier deploy's roll that was cut off there is brought to its end.
+        """
         services = self.placement.rolled
-        limit = sum(one.drain + self.healthy_deadline + _LONG_STOP for one in services)
+        either = self.deadlines.healthy_deadline + self.deadlines.stop_deadline
+        limit = sum(one.drain + either for one in services)
         self._send("abandon", limit, self.forward, say)
 
     def prepare(self, arrow: str, stdin: bytes, say: Say) -> None:
         """Have the release on the host, its images pulled, and what is not rolled running."""
-        self._send(arrow, _PULL, self.forward, say, stdin)
+        self._send(arrow, self.deadlines.pull_deadline, self.forward, say, stdin)
+
+    def _probing(self, one: Rolled) -> float:
+        """Seconds in which every probe of a service has failed for good, or has succeeded."""
+        each = self.deadlines.probe_deadline + self.deadlines.probe_timeout
+        return each * (len(one.probes) + bool(one.version)) if one.port else 0.0
 
     def _send(self, arrow: str, limit: float, roll: Roll, say: Say, stdin: bytes = b"") -> None:
         settings = {
@@ -86,7 +98,7 @@ class Target:
         self.arrows.send(
             arrow,
             token=f"{self.deploy}.{roll.verb}.{arrow}",
-            timeout=_OVERHEAD + limit,
+            timeout=self.deadlines.script_deadline + limit,
             stdin=stdin,
             say=say,
             overrides=settings,
@@ -122,9 +134,14 @@ class Prepare(_OnHost):
         return ""
 
     def undo(self, say: Say) -> str:
-        """Nothing: files and images that nobody uses do no harm, and the next try needs them."""
-        del say
-        return ""
+        """Leave files and images, which the next try needs; end what was cut off there before.
+
+        A host that is half-way between two releases is on neither, whoever has left it so.
+        """
+        if not self.target.unfinished:
+            return ""
+        self.target.abandon(say)
+        return "an earlier roll, cut off there, brought to its end"
 
 
 @dataclass(frozen=True)
@@ -191,6 +208,33 @@ class Settle(_OnHost):
         self.target.switch(back, say)
         self.target.settle(back, say)
         return f"rolled back to {back.tag}"
+
+
+@dataclass(frozen=True)
+class Mend(_OnHost):
+    """What a run that died has left in its middle comes to its end, before anything else is done.
+
+    `roll` is what was left; `way` is settle where the old containers are going already.
+    """
+
+    roll: Roll
+    way: Literal["settle", "abandon"]
+    name: str = "mend"
+    touches: bool = True
+    reverts: bool = False
+
+    def do(self, say: Say) -> str:
+        """Settle it, or take it away."""
+        if self.way == "settle":
+            self.target.settle(self.roll, say)
+            return f"on {self.roll.tag}"
+        self.target.abandon(say)
+        return "new containers removed"
+
+    def undo(self, say: Say) -> str:
+        """Nothing: the end of what was half-done is no worse than its middle."""
+        del say
+        return ""
 
 
 @dataclass(frozen=True)

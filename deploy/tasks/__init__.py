@@ -18,18 +18,24 @@ from invoke.collection import Collection
 from deploy.settings.names import environments
 from deploy.tasks import (
     backup,
+    cdn,
     check,
     deploy,
     exec,
     history,
+    lock,
     logs,
     migrate,
     plan,
+    recover,
+    report,
     restore,
     rollback,
     sandbox,
     sandbox_load,
     schema,
+    setup,
+    smoke,
     status,
 )
 from deploy.tasks.edge import Verb, verb
@@ -41,16 +47,23 @@ Maker = Callable[[Path, str], Verb]
 
 VERBS: dict[str, Maker] = {
     "backup": backup.make,
+    "cdn": cdn.make,
     "check": check.make,
     "deploy": deploy.make,
     "exec": exec.make,
     "history": history.make,
+    "lock": lock.lock,
     "logs": logs.make,
     "migrate": migrate.make,
     "plan": plan.make,
+    "recover": recover.make,
+    "report": report.make,
     "restore": restore.make,
     "rollback": rollback.make,
+    "setup": setup.make,
+    "smoke": smoke.make,
     "status": status.make,
+    "unlock": lock.unlock,
 }
 
 
@@ -79,7 +92,15 @@ def build(root: Path, typed: Sequence[str] | None = None) -> Collection:
         namespace.add_collection(collection)
     namespace.add_task(schema.schema)
     namespace.add_collection(
-        Collection("sandbox", sandbox.up, sandbox.down, sandbox.release, sandbox_load.load)
+        Collection(
+            "sandbox",
+            sandbox.up,
+            sandbox.down,
+            sandbox.release,
+            sandbox.break_,
+            sandbox.told,
+            sandbox_load.load,
+        )
     )
     return namespace
 

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deploy.tasks.edge import Body, Verb, guarded, situation
+from deploy.redaction.sink import current
+from deploy.tasks.edge import Body, Verb, guarded, show, situation
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -119,10 +120,10 @@ def make(root: Path, name: str) -> Verb:
 
 
 def told(text: str, warned: bool) -> None:
-    """Print what a script says."""
+    """Print what a script says; redacted before it is cut, as a piece of a secret is not found."""
     from deploy.views.text import one_line
 
-    print(f"  {'! ' if warned else ''}{one_line(text)}", flush=True)
+    show(f"  {'! ' if warned else ''}{one_line(current().redact(text))}")
 
 
 def _create(one: Situation, _name: str, as_json: bool) -> None:
@@ -152,7 +153,7 @@ def _create(one: Situation, _name: str, as_json: bool) -> None:
     if as_json:
         print(manifest.to_json())
         return
-    print(created(manifest, backups.host, backups.folder))
+    show(created(manifest, backups.host, backups.folder))
     print(f"Back to it: inv restore.{one.environment.name} {manifest.name}")
 
 
@@ -179,7 +180,7 @@ def _list(one: Situation, _name: str, as_json: bool) -> None:
     if as_json:
         print(json.dumps(found, indent=2))
         return
-    print(rendered(found, one.environment, datetime.now(UTC)))
+    show(rendered(found, one.environment, datetime.now(UTC)))
 
 
 def row(manifest: Manifest, shelf: Shelf, host: str) -> dict[str, Any]:

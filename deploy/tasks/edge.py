@@ -1,4 +1,7 @@
-"""Between Invoke and Headway: errors become exit codes, and a run gets its view and its signals."""
+"""Between Invoke and Headway: errors become exit codes, and a run gets its view and its signals.
+
+Whatever a task prints, and the message that ends it, passes the one sink (`deploy.redaction`).
+"""
 
 from __future__ import annotations
 
@@ -7,21 +10,27 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from invoke.exceptions import Exit
 from invoke.tasks import Task
 
-from deploy.errors import HeadwayError
+from deploy.errors import Cancelled, HeadwayError, NeedsPerson
+from deploy.redaction.sink import current, redacted
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from deploy.api import Intent
+    from deploy.events import RunEnded, Stream
+    from deploy.lease.lease import Lease
+    from deploy.settings import Environment
     from deploy.situation import Situation
+    from deploy.story.recorder import Recorder
 
 
 Body = Callable[..., None]
@@ -68,50 +77,116 @@ def verb(
 
 
 def guarded(function: Body) -> Body:
-    """Turn a HeadwayError into Invoke's Exit: a message for people, and the code of the design."""
+    """Turn a HeadwayError into Invoke's Exit: a message for people, and the code of the design.
+
+    A fault in Headway itself ends so as well, with its traceback: Python would print that past the
+    sink.
+    """
 
     @functools.wraps(function)
     def inner(*args: Any, **kwargs: Any) -> None:
-        try:
-            function(*args, **kwargs)
-        except HeadwayError as error:
-            raise Exit(f"{error}\nexit {error.exit_code}", code=error.exit_code) from None
-        except KeyboardInterrupt:
-            raise Exit("stopped", code=130) from None
+        with redacted() as redactor:
+            try:
+                function(*args, **kwargs)
+                return
+            except Exit as error:
+                message, code = error.message, error.code
+            except HeadwayError as error:
+                message, code = f"{error}\nexit {error.exit_code}", error.exit_code
+                _cause(redactor.redact(str(error)))
+            except KeyboardInterrupt:
+                message, code = "stopped", 130
+            except Exception:
+                code = NeedsPerson.exit_code
+                message = f"{traceback.format_exc()}a fault in Headway itself\nexit {code}"
+                _cause("a fault in Headway itself: the log has its traceback")
+            raise Exit(_last(redactor.redact(message)) if message else None, code=code) from None
 
     return inner
 
 
+def _cause(text: str) -> None:
+    """In Actions, the one error that is shown above the log: the first line of what ends a task."""
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        from deploy.views.github import command
+
+        print(command("error", text.partition("\n")[0], title="headway"), flush=True)
+
+
+def _last(text: str) -> str:
+    from deploy.views.page import page
+
+    return page(text, os.environ)
+
+
+def show(text: str, *, to: TextIO | None = None) -> None:
+    """Print what is for people, without what foreign text in it would do to a terminal or a log.
+
+    Args:
+        text: of one line or many.
+        to: standard output if None.
+    """
+    from deploy.views.page import page
+
+    print(page(text, os.environ), file=to, flush=True)
+
+
 @contextmanager
-def situation(root: Path, name: str) -> Iterator[Situation]:
-    """The environment `name`, its connections closed at the end."""
+def situation(root: Path, name: str, only: Sequence[str] = ()) -> Iterator[Situation]:
+    """The environment `name`, its connections closed at the end.
+
+    Args:
+        root: of the repository.
+        name: the environment's.
+        only: the hosts that it is about; empty: all.
+    """
     from deploy.settings import load
     from deploy.situation import Situation
 
-    found = Situation.of(load(root, name, os.environ))
+    environment = load(root, name, os.environ)
+    current().learn(one.reveal() for one in environment.secret_values)
+    found = Situation.of(environment)
+    if only:
+        from deploy.tasks.hosts import chosen
+
+        found = found.only([host.name for host in chosen(found, only)])
     try:
         yield found
     finally:
         found.close()
 
 
+Leave = Callable[[], int]
+"""Lets go of everything at once, and returns the exit code."""
+
+
 @contextmanager
-def _until_a_safe_point(warn: Callable[[str], None]) -> Iterator[threading.Event]:
-    """SIGINT, SIGTERM and SIGHUP ask the run to stop between two steps."""
+def _until_a_safe_point(
+    warn: Callable[[str], None], leave: Leave | None = None
+) -> Iterator[threading.Event]:
+    """SIGINT and SIGHUP ask the run to stop between two steps; with `leave`, SIGTERM ends it.
+
+    A runner that is cancelled sends SIGINT, 7.5 s later SIGTERM, and 2.5 s later SIGKILL: how far
+    it has come is written down while there is time.
+    """
     asked = threading.Event()
     # A handler interrupts the main thread anywhere, with a lock in its hands or in the middle of a
     # line: what it does is put here, which is made for that, and a thread does the rest.
-    came: SimpleQueue[bool] = SimpleQueue()
+    came: SimpleQueue[int] = SimpleQueue()
 
-    def ask(_number: int, _frame: object) -> None:
-        came.put(True)
+    def ask(number: int, _frame: object) -> None:
+        came.put(number)
 
     def listen() -> None:
-        while came.get():
+        while number := came.get():
+            if number == signal.SIGTERM and leave:
+                code = leave()
+                sys.stdout.flush()
+                os._exit(code)
             if asked.is_set():
                 warn(
                     "still finishing the step at hand: a host must not be left half-way. Killing "
-                    "this process now is safe for the site; the next deploy takes back what is "
+                    "this process now is safe for the site; the next command takes back what is "
                     "unfinished"
                 )
             asked.set()
@@ -125,8 +200,127 @@ def _until_a_safe_point(warn: Callable[[str], None]) -> Iterator[threading.Event
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        came.put(False)
+        came.put(0)
         listener.join()
+
+
+def shown(
+    run: Callable[[Stream, threading.Event], RunEnded],
+    environment: Environment,
+    lease: Lease | None = None,
+    recorder: Recorder | None = None,
+) -> RunEnded:
+    """Run something before the view that fits, with its signals, and return how it ended.
+
+    Args:
+        run: called with the stream, and with what is set when it shall stop.
+        environment: it says who is told.
+        lease: under which it is done; somebody may ask for it.
+        recorder: hears the run, and keeps its story at the end, while the lease is still there.
+    """
+    from deploy.events import Outcome, RunEnded, Stream, Warned
+
+    stream = Stream(current())
+
+    def aside(text: str) -> None:
+        show(f"  ! {text}", to=sys.stderr)
+
+    ends: list[RunEnded] = []
+    stream.listen(lambda event: ends.append(event) if isinstance(event, RunEnded) else None)
+    if recorder:
+        stream.listen(recorder)
+    at_once, in_time = _listen(stream, environment, aside)
+
+    def warn(text: str) -> None:
+        stream.emit(Warned(text=text))
+
+    def leave() -> int:
+        assert lease is not None  # noqa: S101 - only handed on with one
+        if ends:
+            # Somebody is being told of it, or its story is being kept: there is nothing to recover.
+            lease.release()
+            return ends[0].exit_code
+        lease.leave({"what": "stopped", "outcome": "interrupted"})
+        stream.emit(
+            RunEnded(
+                outcome=Outcome.CANCELLED,
+                exit_code=Cancelled.exit_code,
+                seconds=0,
+                message="left at once, as asked; what was begun on a host comes to its end there",
+                next="inv recover takes it from here",
+            )
+        )
+        for close in at_once:
+            close()
+        return Cancelled.exit_code
+
+    try:
+        with _until_a_safe_point(warn, leave if lease else None) as cancel:
+            if lease:
+                lease.on_trouble = warn
+
+                def stop(text: str) -> None:
+                    warn(f"{text}; stopping at the next safe point")
+                    cancel.set()
+
+                lease.on_ask = stop
+            ended = run(stream, cancel)
+            if lease and recorder:
+                recorder.keep(lease, aside)
+            return ended
+    finally:
+        for close in (*at_once, *in_time):
+            close()
+
+
+Closing = list[Callable[[], None]]
+
+
+def _listen(
+    stream: Stream, environment: Environment, aside: Callable[[str], None]
+) -> tuple[Closing, Closing]:
+    """Have everybody listen who is told; what closes them, and what does so with time alone."""
+    from deploy.github.deployment import deployments
+    from deploy.notify.choose import Told, notifier
+    from deploy.telemetry.listener import telemetry
+    from deploy.views.choose import choose
+
+    # Before who is told, and waits for that: both have the same seconds at the end.
+    trace = telemetry(os.environ, stream.redactor, aside)
+    known = Told(environment, os.environ, stream.redactor)
+    view = choose(os.environ, sys.stdout, known.changes)
+    github = deployments(os.environ, aside)
+    for listener in (trace, notifier(environment, os.environ, stream), view, github):
+        if listener:
+            stream.listen(listener)
+    at_once = [view.close, *([trace.close] if trace else [])]
+    return at_once, [github.close] if github else []
+
+
+def refused(error: HeadwayError) -> Exit:
+    """Show why nothing was begun, as a run's end is shown."""
+    from deploy.events import Outcome, RunEnded, Stream
+    from deploy.views.choose import choose
+
+    stream = Stream(current())
+    view = choose(os.environ, sys.stdout)
+    stream.listen(view)
+    stream.emit(
+        RunEnded(
+            outcome=Outcome.REFUSED,
+            exit_code=error.exit_code,
+            seconds=0,
+            message="\n".join(part for part in (error.message, error.state) if part),
+            next=error.mend,
+        )
+    )
+    view.close()
+    return Exit(code=error.exit_code)
+
+
+def somebody_is_here() -> bool:
+    """Can a question be answered? A job of Actions may have a terminal, and nobody before it."""
+    return sys.stdin.isatty() and os.environ.get("GITHUB_ACTIONS") != "true"
 
 
 def carry_out(
@@ -134,6 +328,7 @@ def carry_out(
     confirm: Callable[[Intent], bool] | None = None,
     *,
     database_alone: bool = False,
+    lease: Lease | None = None,
 ) -> None:
     """Make an intent, carry it out before the view that fits, and exit with its code.
 
@@ -141,35 +336,27 @@ def carry_out(
         make: looks at everything and returns what is to be done.
         confirm: asked before anything is changed, where somebody sits before a terminal.
         database_alone: see `deploy.api.carry_out`.
+        lease: under which it is done.
     """
     from deploy import api
-    from deploy.events import Outcome, RunEnded, Stream, Warned
-    from deploy.views.choose import choose
+    from deploy.history import running
+    from deploy.story.recorder import Recorder
 
     try:
         intent = make()
-        if confirm and sys.stdin.isatty() and sys.stdout.isatty() and not confirm(intent):
-            raise Exit("Nothing has been changed.", code=130)
     except HeadwayError as error:
-        view = choose(os.environ, sys.stdout)
-        view(
-            RunEnded(
-                outcome=Outcome.REFUSED,
-                exit_code=error.exit_code,
-                seconds=0,
-                message="\n".join(part for part in (error.message, error.state) if part),
-                next=error.mend,
-            )
-        )
-        view.close()
-        raise Exit(code=error.exit_code) from None
-    stream = Stream()
-    view = choose(os.environ, sys.stdout)
-    stream.listen(view)
-    try:
-        with _until_a_safe_point(lambda text: stream.emit(Warned(text=text))) as cancel:
-            ended = api.carry_out(intent, stream, cancel, database_alone=database_alone)
-    finally:
-        view.close()
+        raise refused(error) from None
+    if confirm and somebody_is_here() and sys.stdout.isatty() and not confirm(intent):
+        raise Exit("Nothing has been changed.", code=130)
+
+    def run(stream: Stream, cancel: threading.Event) -> RunEnded:
+        return api.carry_out(intent, stream, cancel, database_alone=database_alone, record=lease)
+
+    one, recorder = intent.situation, None
+    if lease is not None:
+        # Who migrates the database alone leaves every host on what it runs.
+        after = running(one.facts) if database_alone else intent.order.release
+        recorder = Recorder(one, after, current())
+    ended = shown(run, one.environment, lease, recorder)
     if ended.exit_code:
         raise Exit(code=ended.exit_code)

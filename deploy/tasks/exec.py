@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from invoke.exceptions import Exit
 
-from deploy.tasks.edge import Verb, situation, verb
+from deploy.redaction.sink import current
+from deploy.tasks.edge import Verb, show, situation, verb
 
 if TYPE_CHECKING:
     from invoke.context import Context
@@ -41,6 +42,7 @@ def make(root: Path, name: str) -> Verb:
         from deploy.errors import HeadwayError
         from deploy.remote.pool import each
         from deploy.tasks.hosts import chosen
+        from deploy.views.text import clean
 
         with situation(root, name) as one:
             text = command
@@ -60,10 +62,12 @@ def make(root: Path, name: str) -> Verb:
             for where, result in each(chosen(one, host or fitting), run).items():
                 if isinstance(result, HeadwayError):
                     failed = True
-                    print(f"{where}  ! {result}")
+                    show(f"{where}  ! {result}")
                     continue
-                for line in (result.stdout + result.stderr).decode("utf-8", "replace").splitlines():
-                    print(f"{where}  {line}")
+                said = (result.stdout + result.stderr).decode("utf-8", "replace")
+                # Before it is in lines: each gets its host's name, and a secret may have several.
+                for line in clean(current().redact(said)).splitlines():
+                    show(f"{where}  {line}")
                 if result.exit_code:
                     failed = True
                     print(f"{where}  ! exit {result.exit_code}")

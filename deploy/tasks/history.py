@@ -7,7 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deploy.tasks.edge import Verb, situation, verb
+from deploy.tasks.edge import Verb, show, situation, verb
+from deploy.tasks.leased import in_the_middle
 
 if TYPE_CHECKING:
     from invoke.context import Context
@@ -29,7 +30,11 @@ def make(root: Path, name: str) -> Verb:
 
         with situation(root, name) as one:
             found = entries(one.gather())[-limit:]
-        print(_as_json(found) if json else _rendered(found))
+            middle = [] if json else in_the_middle(one)
+        if json:
+            print(_as_json(found))
+        else:
+            show("\n".join([*middle, _rendered(found)]))
 
     return history
 
@@ -41,9 +46,13 @@ def _as_json(found: list[Entry]) -> str:
 def _rendered(found: list[Entry]) -> str:
     if not found:
         return "Nothing has been deployed yet."
+    from deploy.views.text import one_line
+
     lines = []
     for one in reversed(found):
         when = one.began.replace("T", " ").replace("Z", " UTC")
-        reason = f"   {one.reason}" if one.reason else ""
-        lines.append(f"  {when}  {one.verb:8}  {one.tag:16}  {one.outcome:10}  {one.by}{reason}")
+        reason = f"   {one_line(one.reason)}" if one.reason else ""
+        lines.append(
+            f"  {when}  {one.verb:8}  {one.tag:16}  {one.outcome:10}  {one_line(one.by)}{reason}"
+        )
     return "\n".join(lines)

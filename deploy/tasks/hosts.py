@@ -13,6 +13,22 @@ if TYPE_CHECKING:
     from deploy.situation import Situation
 
 
+ONLY = {"only-host": "leave all hosts but this one as they are; may be given more than once"}
+
+
+def of_all_hosts(asked: object, only: list[str] | None, option: str) -> None:
+    """Refuse what is about all hosts where some are left out.
+
+    Raises:
+        UsageError: both are asked for.
+    """
+    if asked and only:
+        raise UsageError(
+            f"{option} is about all hosts, and --only-host leaves some out",
+            state="Nothing has been changed.",
+        )
+
+
 def chosen(situation: Situation, names: Iterable[str]) -> list[Host]:
     """The hosts of these names, in their order.
 

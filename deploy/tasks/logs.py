@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from invoke.exceptions import Exit
 
-from deploy.tasks.edge import Verb, situation, verb
+from deploy.redaction.sink import current
+from deploy.tasks.edge import Verb, show, situation, verb
 
 if TYPE_CHECKING:
     from invoke.context import Context
@@ -62,12 +63,13 @@ def make(root: Path, name: str) -> Verb:
             for where, found in each(hosts, read).items():
                 if isinstance(found, HeadwayError):
                     failed = True
-                    print(f"{where}  ! {found}")
+                    show(f"{where}  ! {found}")
                     continue
                 failed = failed or found.exit_code != 0
                 text = (found.stdout + found.stderr).decode("utf-8", "replace")
-                for line in clean(text).splitlines():
-                    print(f"{where}  {line}")
+                # Before it is in lines: each gets its host's name, and a secret may have several.
+                for line in clean(current().redact(text)).splitlines():
+                    show(f"{where}  {line}")
         if failed:
             raise Exit(code=5)
 

@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING
 
 from invoke.exceptions import Exit
 
-from deploy.tasks.edge import Verb, carry_out, situation, verb
+from deploy.tasks.edge import Verb, carry_out, show, situation, verb
+from deploy.tasks.leased import leased, no_dead, numbered
 
 if TYPE_CHECKING:
     from invoke.context import Context
 
     from deploy.api import Intent
+    from deploy.approval import Approval
+    from deploy.planfile import PlanFile
     from deploy.situation import Situation
 
 FORMATS = ("plain", "github", "json")
@@ -31,6 +34,7 @@ def make(root: Path, name: str) -> Verb:
         doc=f"Back up and migrate the database of {name}, and roll no host.",
         help={
             "tag": "the image with the migrations; without it, that of the commit checked out",
+            "plan_file": "do the migrations of what inv plan --out wrote there, or nothing",
             "plan": "show every migration's state, and the SQL of what is pending",
             "lint": "judge the text of the migrations alone; no host, no secret is needed",
             "write_downs": "write a down beside each migration that lacks one; no host is needed",
@@ -43,6 +47,7 @@ def make(root: Path, name: str) -> Verb:
     def migrate(
         _c: Context,
         tag: str | None = None,
+        plan_file: str | None = None,
         plan: bool = False,
         lint: bool = False,
         write_downs: bool = False,
@@ -56,7 +61,8 @@ def make(root: Path, name: str) -> Verb:
 
         known(root, name)
         if write_downs:
-            other = {"tag": tag, "plan": plan, "lint": lint, "since": since, "format": format}
+            other = {"tag": tag, "plan-file": plan_file, "plan": plan, "lint": lint}
+            other |= {"since": since, "format": format}
             _alone({**other, "json": json})
             if not _write_downs(root, Path(folder) if folder else None):
                 raise Exit(code=3)
@@ -67,13 +73,35 @@ def make(root: Path, name: str) -> Verb:
                 raise Exit(code=3)
             return
         _only_with_lint({"folder": folder, "since": since, "format": format})
+        from deploy.tasks.planned import approval, read
+
+        then = read(plan_file, tag) if plan_file else None
         with situation(root, name) as one:
             if plan:
-                _show(one, tag, json)
-            else:
-                carry_out(lambda: _intended(one, tag), database_alone=True)
+                _show(one, then.tag if then else tag, json)
+                return
+            whose = approval(one, then, "migrate")
+
+            def look() -> Intent:
+                return _as_planned(one, _intended(one, then.tag if then else tag), then, whose)
+
+            with leased(one, "migrate", look=look) as lease:
+                if then:
+                    no_dead(one, lease)
+                make = numbered(one, lease, look)
+                carry_out(make, database_alone=True, lease=lease)
 
     return migrate
+
+
+def _as_planned(one: Situation, intent: Intent, then: PlanFile | None, whose: Approval) -> Intent:
+    """What is intended, if it is what was planned, and whose it is."""
+    from deploy.planfile import hold, world
+    from deploy.tasks.planned import as_of
+
+    if then:
+        hold(then, world(one.environment, intent.order, one.facts))
+    return as_of(intent, whose)
 
 
 def _only_with_lint(given: dict[str, str | None]) -> None:
@@ -116,7 +144,7 @@ def _show(one: Situation, tag: str | None, as_json: bool) -> None:
     if as_json:
         print(json.dumps(outlook and as_dict(outlook), indent=2))
     else:
-        print("\n".join(with_sql(outlook)) if outlook else "This environment migrates nothing.")
+        show("\n".join(with_sql(outlook)) if outlook else "This environment migrates nothing.")
 
 
 def _format(asked: str | None, json: bool) -> str:

@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
-import sys
+import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from invoke.exceptions import Exit
 
 from deploy.tasks.backup import told, worded
-from deploy.tasks.edge import Verb, situation
+from deploy.tasks.edge import Verb, show, situation, somebody_is_here
+from deploy.tasks.leased import leased
 
 if TYPE_CHECKING:
     from invoke.context import Context
 
+    from deploy.database.backup.ordered import RestoreOrder
     from deploy.database.backup.restore import Prospect
 
 
 def make(root: Path, name: str) -> Verb:
     """The task for one environment."""
 
-    def restore(_c: Context, backup: str = "", yes: bool = False) -> None:
+    def restore(
+        _c: Context, backup: str = "", yes: bool = False, out: str = "", plan_file: str = ""
+    ) -> None:
         """Put the database back to a backup."""
         from deploy.database.backup.backups import backups_of
+        from deploy.database.backup.ordered import hold, ordered
         from deploy.database.backup.restore import Restore
         from deploy.errors import UsageError
+        from deploy.situation import whoami
+        from deploy.tasks.planned import approval
         from deploy.views.text import duration
 
+        then = _order(plan_file, backup) if plan_file else None
+        backup = then.backup if then else backup
         with situation(root, name) as one:
             if not backup:
                 raise UsageError(
@@ -34,11 +44,27 @@ def make(root: Path, name: str) -> Verb:
                     state="Nothing has been changed.",
                     mend=f"inv backup.{name} lists them; then inv restore.{name} NAME",
                 )
+            if not out:
+                whose = approval(one, then, "restore", f"inv restore {shlex.quote(backup)}")
             work = Restore(backups_of(one.environment, one.hosts))
             prospect = work.look(backup.removesuffix(".dump"))
-            print(rendered(prospect, one.environment.app, name))
+            show(rendered(prospect, one.environment.app, name))
+            now = ordered(
+                whoami(os.environ),
+                one.environment.app,
+                name,
+                prospect.manifest,
+                prospect.database,
+            )
+            if out:
+                _write(out, now)
+                return
+            if then:
+                hold(then, now)
+            if whose.approved_by:
+                told(f"ordered by {whose.by}, approved by {whose.approved_by}", False)
             if not yes:
-                if not sys.stdin.isatty():
+                if not somebody_is_here():
                     raise UsageError(
                         "nobody is here to be asked",
                         state="Nothing has been changed.",
@@ -46,7 +72,9 @@ def make(root: Path, name: str) -> Verb:
                     )
                 if not _sure():
                     raise Exit("Nothing has been changed.", code=130)
-            manifest = work.carry_out(prospect, told)
+            with leased(one, f"restore of {backup}"):
+                work = Restore(backups_of(one.environment, one.hosts, one.fence))
+                manifest = work.carry_out(prospect, told)
         seconds = duration(float(manifest.body["restored"]["seconds"]))
         print(
             f"{prospect.database} is {manifest.name}, restored in {seconds}.\n"
@@ -61,8 +89,37 @@ def make(root: Path, name: str) -> Verb:
         {
             "backup": f"its name; inv backup.{name} lists them",
             "yes": "do not ask; needed where nobody can answer",
+            "out": "change nothing, and write the order there, for somebody else to approve",
+            "plan_file": "do what was ordered there, or nothing",
         },
         {"": 1},
+    )
+
+
+def _order(file: str, backup: str) -> RestoreOrder:
+    from deploy.database.backup.ordered import read
+    from deploy.errors import UsageError
+    from deploy.tasks.planned import text_of
+
+    if backup:
+        raise UsageError(
+            "--plan-file names the backup already: leave its name out",
+            state="Nothing has been changed.",
+        )
+    return read(text_of(file))
+
+
+def _write(file: str, order: RestoreOrder) -> None:
+    from deploy.errors import UsageError
+
+    try:
+        Path(file).write_text(order.to_json(), encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"{file} can't be written: {error.strerror}", state="Nothing has been changed."
+        ) from None
+    show(
+        f"Nothing has been changed. inv restore.{order.environment} --plan-file {shlex.quote(file)}"
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deploy.tasks.edge import verb
+from deploy.tasks.edge import show, verb
 
 if TYPE_CHECKING:
     from invoke.context import Context
@@ -37,7 +37,7 @@ def down(_c: Context, keep_images: bool = False) -> None:
     help={
         "version": "its version, which is its tag as well",
         "behaviour": "what it does wrong, separated by commas: slow-start, never-healthy, "
-        "late-unhealthy, crash-loop, error-500, deaf, abrupt; beside them bad-on=HOST",
+        "late-unhealthy, crash-loop, error-500, no-login, deaf, abrupt; beside them bad-on=HOST",
     },
 )
 def release(_c: Context, version: str, behaviour: str = "") -> None:
@@ -45,6 +45,39 @@ def release(_c: Context, version: str, behaviour: str = "") -> None:
     from deploy.sandbox import release as releases
 
     releases.release(version, behaviour, say=say)
+
+
+@verb(
+    name="break",
+    help={
+        "fault": "which one; with a name that there is not, they are all listed",
+        "on": "the host: web-2; or slack, cloudflare, webhook, for which there are other faults",
+        "mend": "put it right again",
+    },
+)
+def break_(_c: Context, fault: str, on: str, mend: bool = False) -> None:
+    """Do a fault to a host: its network, its disk, its clock, its Docker, its registry."""
+    from deploy.sandbox.breaking import break_host
+
+    break_host(fault, on, mend=mend, say=say)
+
+
+@verb(
+    help={
+        "json": "print it as JSON, a line for each",
+        "last": "how many, the newest (20); 0: all",
+    },
+)
+def told(_c: Context, json: bool = False, last: int = 20) -> None:
+    """Say what the sandbox's Slack, Cloudflare and webhook were sent, the newest last."""
+    from deploy.sandbox.outside.shown import as_json, shown
+    from deploy.sandbox.outside.told import told as every
+
+    found = every()[-last:]
+    if json:
+        print(*map(as_json, found), sep="\n")
+    else:
+        show(shown(found))
 
 
 def say(text: str) -> None:

@@ -6,11 +6,13 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deploy.tasks.edge import Verb, situation, verb
+from deploy.tasks.edge import Verb, show, situation, verb
+from deploy.tasks.leased import in_the_middle
 
 if TYPE_CHECKING:
     from invoke.context import Context
 
+    from deploy.errors import HeadwayError
     from deploy.facts import HostFacts
 
 
@@ -24,18 +26,36 @@ def make(root: Path, name: str) -> Verb:
     )
     def status(_c: Context, json: bool = False) -> None:
         """Say what runs where."""
+        from deploy.errors import Refused
+        from deploy.facts import HostFacts
+
         with situation(root, name) as one:
-            facts = one.gather()
-        rows = {host: _row(host_facts) for host, host_facts in facts.items()}
-        print(_as_json(rows) if json else _rendered(one.environment.app, name, rows))
+            found = one.read()
+            one.facts = {host: read for host, read in found.items() if isinstance(read, HostFacts)}
+            if not one.facts:
+                raise Refused("\n".join(map(str, found.values())))
+            middle = [] if json else in_the_middle(one)
+        rows = {host: _row(read) for host, read in found.items()}
+        if json:
+            print(_as_json(rows))
+            return
+        show(_rendered(one.environment.app, name, rows))
+        if middle:
+            show("\n" + "\n".join(middle))
 
     return status
 
 
-def _row(facts: HostFacts) -> dict[str, Any]:
+def _row(facts: HostFacts | HeadwayError) -> dict[str, Any]:
+    from deploy.facts import HostFacts
+
+    problem = ""
+    if not isinstance(facts, HostFacts):
+        facts, problem = HostFacts(), str(facts)
     release = facts.releases.get(facts.release)
     unfinished = facts.unfinished
     return {
+        "problem": problem,
         "release": facts.release,
         "tag": release.tag if release else "",
         "unfinished": f"{unfinished.release} ({unfinished.phase})" if unfinished else "",
@@ -61,8 +81,13 @@ def _as_json(rows: dict[str, Any]) -> str:
 
 
 def _rendered(app: str, name: str, rows: dict[str, Any]) -> str:
+    from deploy.views.text import one_line
+
     lines = [f"{app} · {name}", ""]
     for host, row in rows.items():
+        if row["problem"]:
+            lines.append(f"  {host}  ! {one_line(row['problem'])}")
+            continue
         lines.append(f"  {host}  {row['tag'] or 'nothing deployed'}")
         if row["unfinished"]:
             lines.append(

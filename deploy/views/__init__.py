@@ -12,6 +12,8 @@ plain.py     lines for logs and pipes
 terminal.py  a table that stays in place
 github.py    groups and one error in Actions
 summary.py   the run as Markdown, for the job's summary
+gantt.py     when each host was in which step, as a chart
+actions.py   the files in which a step of a job leaves its summary and its outputs
 ```
 """
 

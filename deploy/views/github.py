@@ -10,29 +10,28 @@ ended.
 
 from __future__ import annotations
 
-import os
 import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TextIO
 
 from deploy.events import (
     Event,
+    Outcome,
     RunEnded,
+    RunStarted,
     StepDone,
     StepFailed,
     StepSaid,
     StepStarted,
     StepUndone,
 )
+from deploy.views.actions import SUMMARY_LIMIT, outputs, room, summarise
 from deploy.views.lines import Lines, subject
 from deploy.views.rows import ROLL
 from deploy.views.summary import markdown
 from deploy.views.tally import Tally
 from deploy.views.text import fit, tidy
-
-# A step's summary may have this many bytes; one that is larger is thrown away as a whole.
-# docs.github.com, "Workflow commands for GitHub Actions", step isolation and limits.
-SUMMARY_LIMIT = 1024 * 1024
 
 _OUR_START = re.compile(r"\s*[\w✓✗↩·!│]")
 
@@ -49,12 +48,27 @@ def command(name: str, data: str = "", **properties: str) -> str:
     return f"::{name}{' ' if pairs else ''}{pairs}::{_data(data)}"
 
 
+Changes = Callable[[RunStarted], str]
+"""What comes with a run's release, as a block of Markdown."""
+
+
+def no_changes(_run: RunStarted) -> str:
+    """Of which nothing is known."""
+    return ""
+
+
 class GitHub:
     """Writes plain lines in groups; where something failed, nothing is folded away any more."""
 
-    def __init__(self, stream: TextIO, summary: str = "") -> None:
+    def __init__(
+        self,
+        stream: TextIO,
+        environ: Mapping[str, str] | None = None,
+        changes: Changes = no_changes,
+    ) -> None:
         self._stream = stream
-        self._summary = Path(summary) if summary else None
+        self._environ = environ or {}
+        self._changes = changes
         self._lines = Lines()
         self._tally = Tally()
         self._group = ""
@@ -101,9 +115,8 @@ class GitHub:
         return ends
 
     def _end(self, ended: RunEnded) -> list[str]:
-        """The one error, and the summary's own trouble if it has any."""
-        trouble = self._summarise()
-        lines = [inert(f"  ! {trouble}")] if trouble else []
+        """The one error, and what could not be left for later steps."""
+        lines = [inert(f"  ! {trouble}") for trouble in self._summarise()]
         if ended.exit_code:
             lines.append(command("error", self._cause(ended), title=self._title(ended)))
         return lines
@@ -120,20 +133,21 @@ class GitHub:
         what = f"{run.verb} of {run.after} to {run.environment}" if run else "headway"
         return f"{what}: {ended.outcome.value}"
 
-    def _summarise(self) -> str:
-        """Add to the job's summary; returns what went wrong, for a summary never fails a run."""
-        if self._summary is None:
-            return ""
+    def _summarise(self) -> list[str]:
+        """Leave the summary and the outputs; what went wrong is told, and fails no run."""
+        ended, run = self._tally.ended, self._tally.run
+        values = {"outcome": ended.outcome.value if ended else ""}
+        if run:
+            values |= {"tag": run.after, "before": run.before, "url": run.url}
+        trouble = [outputs(self._environ, values)]
         try:
-            # What else this step of the job has written stands in the same file.
-            used = self._summary.stat().st_size if self._summary.exists() else 0
-            text = markdown(self._tally, SUMMARY_LIMIT - used)
-            with self._summary.open("a", encoding="utf-8") as file:
-                file.write(text)
-        except OSError as error:
-            reason = os.strerror(error.errno) if error.errno else "no reason given"
-            return f"the job's summary could not be written: {reason}"
-        return ""
+            left = room(Path(self._environ["GITHUB_STEP_SUMMARY"]))
+        except (KeyError, OSError):
+            left = SUMMARY_LIMIT  # writing it tells what is wrong, if anything is
+        idle = ended is None or ended.outcome is Outcome.NOTHING
+        changes = self._changes(run) if run and not idle else ""
+        trouble.append(summarise(self._environ, markdown(self._tally, left, changes)))
+        return [one for one in trouble if one]
 
     def _write(self, lines: list[str]) -> None:
         if lines:

@@ -54,6 +54,21 @@ def subject(step: str, host: str) -> str:
     return f"{host} {step}" if host else step
 
 
+def saw(event: StepFailed) -> tuple[str, str]:
+    """Who was given the answer that failed, and the answer; both "" where it is not about one.
+
+    What is staged has no visitors yet.
+    """
+    who = "Users would have seen" if event.step == "stage" else "Users saw"
+    return (who, event.seen) if event.seen else ("", "")
+
+
+def log(event: StepFailed) -> str:
+    """What the host had to say beside the answer, whose first line may be the first of it."""
+    first, _, rest = event.detail.partition("\n")
+    return rest if first.strip() and event.seen.endswith(f" {first.strip()}") else event.detail
+
+
 def undone(event: StepUndone) -> str:
     """What was put back and how long it took; the time stands before the first comma.
 

@@ -72,9 +72,9 @@ class Phase:
 
     def _note(self) -> str:
         """What was done, said once for all hosts where they all say the same."""
+        if "" in self.done:  # the whole of it says more than one of its hosts
+            return self.done[""]
         details = sorted(set(self.done.values()))
-        if set(self.done) == {""}:
-            return details[0]
         if len(self.done) == 1:
             host, detail = next(iter(self.done.items()))
             return f"{host}, {detail}" if detail else host

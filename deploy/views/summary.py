@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from deploy.views.lines import ending, header, subject
+from deploy.views.gantt import gantt
+from deploy.views.lines import ending, header, log, saw, subject
 from deploy.views.text import one_line
 
 if TYPE_CHECKING:
@@ -18,18 +19,23 @@ _LOGS = 256 * 1024
 
 # At the beginning of a line these underline a heading or begin a list.
 _AT_START = re.compile(r"^[-+=]")
+_NUMBERED = re.compile(r"^([0-9]{1,9})([.)])")
 _SPECIAL = re.compile(r"([\\`*_{}\[\]#|~$@])")
 
 
-def markdown(tally: Tally, limit: int) -> str:
-    """The summary in at most `limit` bytes of UTF-8; what doesn't fit is left out from the end."""
+def markdown(tally: Tally, limit: int, changes: str = "") -> str:
+    """The summary in at most `limit` bytes of UTF-8; what doesn't fit is left out from the end.
+
+    `changes` is a block of Markdown: what comes with the release.
+    """
     ended = tally.ended
     if ended is None:
         return ""
-    blocks = [_result(tally, ended), _message(ended), _table(tally, ended)]
+    blocks = [_result(tally, ended), _commit(tally), _message(ended), _table(tally, ended)]
     share = _LOGS // max(1, len(tally.failures))
     for failure in tally.failures:
         blocks.append(_failure(failure, share))
+    blocks += [changes, _chart(tally)]
     text = ""
     for block in blocks:
         longer = f"{text}{block}\n\n" if block else text
@@ -39,9 +45,16 @@ def markdown(tally: Tally, limit: int) -> str:
     return text
 
 
+def planned(text: str) -> str:
+    """A plan for people, as a block of the summary."""
+    head, _, rest = text.partition("\n")
+    return f"### {escaped(head)}\n\n{fenced(shortened(rest.strip(), _LOGS))}\n\n"
+
+
 def escaped(text: str) -> str:
     """The text on one line, with nothing in it that Markdown or HTML would act on."""
     marked = _AT_START.sub(r"\\\g<0>", _SPECIAL.sub(r"\\\1", one_line(text)))
+    marked = _NUMBERED.sub(r"\1\\\2", marked)
     return marked.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
@@ -68,6 +81,21 @@ def _result(tally: Tally, ended: RunEnded) -> str:
     return "### " + "   ".join(part for part in (mark, what, ending(ended)) if part)
 
 
+def _commit(tally: Tally) -> str:
+    """What it was, who wrote it, who ordered and who approved it, as far as that is known."""
+    if tally.run is None:
+        return ""
+    run = tally.run
+    what = f"{run.commit[:7]} {run.subject}".strip()
+    parts = (
+        what,
+        run.author,
+        f"ordered by {run.by}" if run.by else "",
+        f"approved by {run.approved_by}" if run.approved_by else "",
+    )
+    return escaped(" · ".join(part for part in parts if part))
+
+
 def _message(ended: RunEnded) -> str:
     lines = [escaped(line) for line in ended.message.split("\n")]
     last = [escaped(ended.next)] if ended.next else []
@@ -85,10 +113,17 @@ def _table(tally: Tally, ended: RunEnded) -> str:
     return "\n".join(["| | | time | |", "| --- | --- | ---: | --- |", *map(_line, rows)])
 
 
+def _chart(tally: Tally) -> str:
+    chart = gantt(tally.spans)
+    return f"```mermaid\n{chart}\n```" if chart else ""
+
+
 def _line(row: Row) -> str:
     return f"| {row.mark.value} | {escaped(row.name)} | {row.took} | {escaped(row.note)} |"
 
 
 def _failure(failure: StepFailed, limit: int) -> str:
-    said = "\n".join(part for part in (failure.reason, failure.detail) if part)
+    who, answer = saw(failure)
+    shown = f"{who}: {answer}" if answer else ""
+    said = "\n".join(part for part in (failure.reason, shown, log(failure)) if part)
     return f"**{escaped(subject(failure.step, failure.host))}**\n\n{fenced(shortened(said, limit))}"

@@ -18,6 +18,7 @@ from deploy.events import (
     StepUndone,
     Warned,
 )
+from deploy.views.gantt import Span
 from deploy.views.lines import subject, undone
 from deploy.views.rows import ROLL, HostRow, Mark, Phase, Row, fold
 
@@ -33,7 +34,9 @@ class Tally:
         self.hosts: dict[str, HostRow] = {}
         self.failures: list[StepFailed] = []
         self.warnings: list[Warned] = []
+        self.spans: list[Span] = []
         self.said = ""
+        self._since: dict[tuple[str, str], float] = {}
         self._rolling = False
 
     def take(self, event: Event) -> None:
@@ -100,8 +103,12 @@ class Tally:
             return self.hosts.setdefault(event.host, HostRow(event.host))
         return self.hosts.get(event.host)
 
+    def _span(self, event: StepDone | StepFailed | StepUndone, began: float, mark: str) -> None:
+        self.spans.append(Span(event.step, event.host, began, event.at, mark))
+
     def _started(self, event: StepStarted) -> None:
         self.said = subject(event.step, event.host)
+        self._since[event.step, event.host] = event.at
         if host := self._host(event):
             host.step, host.since = event.step, event.at
         if not (event.host and event.step in ROLL):
@@ -111,6 +118,7 @@ class Tally:
         self.said = f"{subject(event.step, event.host)} done"
         if event.detail:
             self.said += f": {event.detail}"
+        self._span(event, event.at - event.seconds, "✓")
         host = self._host(event)
         if host and event.step == host.step:
             host.step = ""
@@ -126,6 +134,7 @@ class Tally:
     def _failed(self, event: StepFailed) -> None:
         self.failures.append(event)
         self.said = f"{subject(event.step, event.host)} failed: {event.reason}"
+        self._span(event, self._since.get((event.step, event.host), event.at), "✗")
         if host := self._host(event):
             host.step, host.failed = "", event.step
         if not (event.host and event.step in ROLL):
@@ -136,6 +145,7 @@ class Tally:
 
     def _undone(self, event: StepUndone) -> None:
         self.said = f"{event.host or event.step}: {undone(event)}"
+        self._span(event, event.at - event.seconds, "↩" if event.ok else "✗")
         if host := self._host(event):
             host.undone.append(event)
             host.step = ""

@@ -143,7 +143,8 @@ class Project:
         (self.repository / "hosts" / "test.yaml").write_text(
             f"app: {self.name}\npath: {self.dir}\nimage: {APP}\n"
             "hosts: {here: {address: 127.0.0.1, roles: [web]}}\n"
-            "rollout: {min_healthy_time: 0s, healthy_deadline: 60s, bake: 0s, keep_releases: 50}\n"
+            "rollout: {min_healthy_time: 0s, healthy_deadline: 60s, probe_deadline: 1s, bake: 0s,"
+            " keep_releases: 50}\n"
             f"services:\n{textwrap.indent(textwrap.dedent(services).strip(), '  ')}\n{more}\n"
         )
         self.host = LocalHost("here")

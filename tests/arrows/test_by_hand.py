@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import signal
+import subprocess
 import textwrap
 import time
 
@@ -67,6 +68,31 @@ def test_the_next_roll_converges_whatever_somebody_typed(
         wait_for(project.port, "v3")
 
     at_once(check, some(request, itertools.product(["up", "down"], PHASES)))
+
+
+@pytest.mark.parametrize(
+    "typed", ["docker stop -t 6 {0} && docker rm -f {0}", "docker restart -t 6 {0}"]
+)
+def test_abandon_does_not_go_back_to_what_somebody_is_ending(project: Project, typed: str) -> None:
+    """It runs and answers for as long as its grace goes on; then it is gone, or comes again."""
+    v1, v2 = project.release("v1", BEHAVIOUR="deaf"), project.release("v2")
+    project.roll(v1)
+    (old,) = project.boxes()
+    project.deliver(v2)
+    project.send("stage", v2)
+    project.send("switch", v2)
+    taken = subprocess.Popen(["sh", "-c", typed.format(old.id)])
+    end = time.monotonic() + 5
+    while not docker("events", "--since", "1m", "--until", "0s", *killed(old.id)):
+        assert time.monotonic() < end
+    project.send("abandon", v2)
+    assert taken.wait(timeout=30) == 0
+    project.assert_settled(v1)
+    wait_for(project.port, "v1")
+
+
+def killed(box: str) -> list[str]:
+    return ["--filter", f"container={box}", "--filter", "event=kill"]
 
 
 def test_what_has_restarted_before_is_rolled_and_taken_back(project: Project) -> None:

@@ -15,7 +15,7 @@ from .test_haproxy import behind_haproxy
 if TYPE_CHECKING:
     from .conftest import MakeProject
 
-pytestmark = pytest.mark.fleet
+pytestmark = [pytest.mark.fleet, pytest.mark.alone]
 
 
 @pytest.mark.parametrize("proxy", ["caddy", "haproxy"])

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from deploy.database.access import Access, by_url, in_container
-from deploy.database.backup.backups import Backups
+from deploy.database.backup.backups import Backups, Order
 from deploy.errors import HostError
 from deploy.settings.secret import Secret
 from tests.database.conftest import IMAGE, docker, image_of
@@ -162,3 +162,10 @@ class Heard:
 
     def __call__(self, text: str, warned: bool) -> None:
         self.lines.append(f"! {text}" if warned else text)
+
+
+ORDER = Order("v2-0a1b2c3d", "v2", "deploy", "ada@laptop")
+
+
+def create(backups: Backups, order: Order = ORDER, protected: tuple[str, ...] = ()) -> str:
+    return backups.create(order, protected, Heard()).name

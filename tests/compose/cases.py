@@ -24,7 +24,7 @@ OF_THE_SHOP = {"shop": "compose.yaml", "plain": "compose.plain.yaml"}
 SECRETS = {
     "DATABASE_URL": "postgres://shop:x@db/shop",
     "DATABASE_PASSWORD": "p'$w",
-    "SESSION_KEY": "k",
+    "SESSION_KEY": "kkk-secret",
 }
 
 

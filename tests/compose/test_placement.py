@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -266,3 +267,18 @@ def test_the_same_fault_of_many_hosts_is_told_once(tmp_path: Path) -> None:
     hosts = FLEET.replace("roles: [worker]", "roles: [worker, web]")
     compose = "services: {web: {image: i}, worker: {image: i}}"
     assert len(faults(tmp_path, compose, hosts)) == 1
+
+
+@pytest.mark.parametrize("name", ["a b", "-x", "a;id", "a\nb"])
+def test_a_name_that_is_no_word_is_refused(tmp_path: Path, name: str) -> None:
+    compose = json.dumps({"services": {"web": {"image": "acme/shop"}, name: {"image": "x"}}})
+    found = faults(tmp_path, compose)
+    assert f"compose.yaml  services.{name!r}: is no name of a service" in found[0]
+
+
+@pytest.mark.parametrize("image", ["a b", "-x", "a\nservice web start-first - 0 1 -"])
+def test_an_image_that_is_no_word_is_refused(tmp_path: Path, image: str) -> None:
+    """Filled in, as it goes to the hosts."""
+    compose = json.dumps({"services": {"web": {"image": "acme/shop"}, "db": {"image": "$DB"}}})
+    found = faults(tmp_path, compose, values={"DB": image})
+    assert found[0].startswith("compose.yaml  services.db.image: is no name of an image")

@@ -11,7 +11,7 @@ import pytest
 from deploy.compose.file import FLATTEN
 from deploy.compose.placement import HEADWAY_PROXY
 
-from .cases import CASES, NAMES, Case
+from .cases import CASES, NAMES, SECRETS, Case
 from .real import config, plain, run
 
 pytestmark = pytest.mark.fleet
@@ -99,8 +99,8 @@ def test_a_release_leaves_alone_what_is_not_rolled(on_host: OnHost) -> None:
     placement = on_host.case.placements[on_host.host]
     kept = {name for name in after if before[name] == after[name]}
     assert kept >= {*placement.others, *([HEADWAY_PROXY] if placement.own_proxy else [])}
-    carried = {name for name in after if on_host.services[name].get("secrets")}
-    assert carried - {*placement.others} <= {*after} - kept
+    own = {name for name in after if on_host.services[name].get("secrets")}
+    assert own - {*placement.others} <= {*after} - kept
 
 
 def hashes(folder: Path) -> dict[str, str]:
@@ -184,6 +184,33 @@ def test_what_is_carried_comes_out_of_the_release(tmp_path: Path) -> None:
     assert database["environment"]["POSTGRES_DB"] == "shop"
     assert database["environment"]["SHOP_IMAGE"] == ""
     assert [mount["source"] for mount in database["volumes"]] == [str(one.folder / "app.ini")]
+
+
+def test_secrets_as_files(tmp_path: Path) -> None:
+    """One comes from the host's .env and is in no container's environment; one is on the host."""
+    one = OnHost.of("secrets", "one", tmp_path)
+    web = one.services["web"]
+    assert [(entry["source"], entry.get("target")) for entry in web["secrets"]] == [
+        ("session_key-v2-0a1b2c3d", "session_key"), ("tls_key", "tls.key"),
+    ]  # fmt: skip
+    assert web["environment"] == {"SESSION_KEY_FILE": "/run/secrets/session_key"}
+    secrets = one.model["secrets"]
+    assert secrets["session_key-v2-0a1b2c3d"]["environment"] == "SESSION_KEY"
+    assert secrets["tls_key"]["file"] == "/etc/shop/tls.key"
+    # The value is in the .env that Headway has written there, and Compose shows it nowhere.
+    assert SECRETS["SESSION_KEY"] in (one.folder / ".env").read_text()
+    assert SECRETS["SESSION_KEY"] not in run(one.folder, "config").stdout
+
+
+def test_a_new_value_of_a_secret_makes_new_containers(tmp_path: Path) -> None:
+    """Its value is in no hash; the name of the release that it is another one by is."""
+    one = OnHost.of("secrets", "one", tmp_path)
+    before = hashes(one.folder)
+    env = one.folder / ".env"
+    env.write_text(env.read_text().replace("SESSION_KEY=", "SESSION_KEY=x"))
+    assert hashes(one.folder) == before
+    one.case.lay_out(one.host, one.folder, release="v2-99999999")
+    assert hashes(one.folder)["web"] != before["web"]
 
 
 def test_profiles_and_links(tmp_path: Path) -> None:

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from deploy.sandbox import elsewhere, images, provide
 from deploy.sandbox import fleet as sandbox
-from deploy.sandbox import images, provide
 from deploy.sandbox.home import Home
 from deploy.sandbox.load import Load, running
 from deploy.sandbox.release import release as build
 from tests.fleet.database import DRIZZLE, FILL, sql
-from tests.fleet.project import EDGE, Project, sandbox_settings
+from tests.fleet.project import EDGE, Project, on_host
 
 Loads = Callable[..., AbstractContextManager[Load]]
 
@@ -49,7 +49,7 @@ def release(fleet: None) -> Callable[..., str]:
 def shop(fleet: None, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The shop over the whole fleet, rolling, and watched for a second only after each switch."""
     folder = tmp_path_factory.mktemp("shop")
-    body = sandbox_settings()
+    body = elsewhere.settings()
     body["rollout"]["bake"] = "1s"
     return Project(folder / "repository", "sandbox", body)
 
@@ -60,6 +60,19 @@ def settings_of_shop(shop: Project) -> Iterator[Project]:
     body = dict(shop.body)
     yield shop
     shop.write(body)
+
+
+@pytest.fixture
+def quick(settings_of_shop: Project, release: Callable[..., str]) -> Iterator[Project]:
+    """The shop on its `old` version, with two to go to; not watched, and its lease expires soon."""
+    shop = settings_of_shop
+    tags = [release(tag) for tag in ("v1", "v2", "v3")]
+    shop.change(lease={"expires_after": "8s"}, rollout={"bake": "0s", "min_healthy_time": "0s"})
+    shop.old, shop.new, shop.other = shop.on_one_of(*tags)
+    yield shop
+    shop.end()
+    if on_host("web-1", "ls /srv/shop/.headway/lease/now /srv/shop/.headway/lease/hold 2>&1 || :"):
+        shop.inv("unlock", "--force", "--yes")
 
 
 @pytest.fixture

@@ -8,13 +8,15 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
+from deploy.sandbox import elsewhere
+from deploy.sandbox.home import Home
 
 ROOT = Path(__file__).parents[2]
 EDGE = "http://127.0.0.1:8080"
@@ -49,15 +51,21 @@ class Done:
 class Project:
     """A folder with `tasks.py` and `hosts/NAME.yaml`, as somebody who uses Headway has it."""
 
+    old = new = other = ""
+    """The tags of a test: the one that runs when it begins, and those it may go to."""
+    person = ""
+    """Who types, if not the user of this machine."""
+    given: Mapping[str, str] = {}
+    """What else is in the environment in which it is typed."""
+
     def __init__(self, folder: Path, name: str, body: dict[str, Any]) -> None:
         self.folder, self.name = folder, name
-        (folder / "hosts").mkdir(parents=True)
-        (folder / "tasks.py").write_text("from deploy import namespace\nns = namespace()\n")
+        self.started: list[subprocess.Popen[str]] = []
         self.write(body)
 
     def write(self, body: dict[str, Any]) -> None:
         self.body = body
-        (self.folder / "hosts" / f"{self.name}.yaml").write_text(yaml.safe_dump(body))
+        elsewhere.write(self.folder, self.name, body)
 
     def change(self, **changes: Any) -> None:
         """Write the hosts file anew with these top-level keys changed, others merged one deep."""
@@ -68,21 +76,51 @@ class Project:
             body[key] = {**old, **value} if merge else value  # type: ignore[dict-item]
         self.write(body)
 
+    @property
+    def environ(self) -> dict[str, str]:
+        """The environment in which it is typed: nobody's workflow."""
+        names = {"GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_ACTOR"}
+        found = {key: value for key, value in os.environ.items() if key not in names}
+        if self.person:
+            found["GITHUB_ACTOR"] = self.person
+        return found | {"PYTHONUNBUFFERED": "1"} | dict(self.given)
+
+    def typed_by(self, person: str, verb: str, *words: str) -> Done:
+        """The same, typed by somebody else."""
+        self.person = person
+        try:
+            return self.inv(verb, *words)
+        finally:
+            self.person = ""
+
     def start(self, verb: str, *words: str) -> subprocess.Popen[str]:
-        environ = {
-            key: value
-            for key, value in os.environ.items()
-            if key not in {"GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_ACTOR"}
-        }
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [str(Path(sys.executable).parent / "inv"), f"{verb}.{self.name}", *words],
             cwd=self.folder,
-            env=environ | {"PYTHONUNBUFFERED": "1"},
+            env=self.environ,
             text=True,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
+        self.started.append(process)
+        return process
+
+    def end(self) -> None:
+        """Let what a failed test has left running come to its end, and print what nobody read."""
+        while self.started:
+            process = self.started.pop()
+            assert process.stdout is not None
+            if process.stdout.closed:
+                continue
+            late = threading.Timer(180, process.kill)
+            late.start()
+            rest = process.stdout.read()
+            late.cancel()
+            if rest:
+                print(f"{process.args} ended with {process.wait()}:\n{rest}")
+                for host in WEB:
+                    print(host, on_host(host, "docker ps -a"), sep="\n")
 
     def inv(self, verb: str, *words: str, kill_at: Callable[[str], bool] | None = None) -> Done:
         """Type `inv VERB.NAME WORDS`; with `kill_at`, SIGKILL it at the first line that fits."""
@@ -111,6 +149,13 @@ class Project:
         self.write(body)
         assert done.exit_code == 0, done.text
 
+    def on_one_of(self, *tags: str) -> tuple[str, ...]:
+        """Have the fleet on the tag that it takes least to be on, and return that one first."""
+        running = set(self.tags().values())
+        first = next((tag for tag in tags if running == {tag}), tags[0])
+        self.on(first)
+        return (first, *(tag for tag in tags if tag != first))
+
     def status(self) -> dict[str, Any]:
         done = self.inv("status", "--json")
         assert done.exit_code == 0, done.text
@@ -124,7 +169,10 @@ class Project:
         return (Path(self.body["compose"]).parent / name).read_text()
 
     def tags(self) -> dict[str, str]:
-        return {host: row["tag"] for host, row in self.status().items()}
+        """Host → the tag it is on, by the file that plain `docker compose` reads there."""
+        read = f"sed -n 's/^HEADWAY_RELEASE=//p' /srv/{self.body['app']}/.env 2>/dev/null || :"
+        found = {host: on_host(host, read) for host in Home().host_names()}
+        return {host: release.rpartition("-")[0] for host, release in found.items()}
 
 
 def on_host(host: str, command: str) -> str:
@@ -155,17 +203,6 @@ def settled(host: str, path: str, service: str, count: int = 1) -> list[str]:
     assert len(ids) == count, f"{host} has {len(ids)} containers of {service}"
     assert on_host(host, f"ls {path}/.headway/next 2>/dev/null || echo none") == "none"
     return ids
-
-
-def sandbox_settings(**changes: Any) -> dict[str, Any]:
-    """`hosts/sandbox.yaml` with its paths made absolute."""
-    body: dict[str, Any] = yaml.safe_load((ROOT / "hosts" / "sandbox.yaml").read_text())
-    here = ROOT / ".sandbox"
-    body["compose"] = str(ROOT / "examples" / "shop" / "compose.yaml")
-    body["hosts"] = str(here / "hosts.yaml")
-    body["dotenv"] = str(here / "env")
-    body["ssh"] = {"key": str(here / "id_ed25519"), "known_hosts": str(here / "known_hosts")}
-    return body | changes
 
 
 def within(moment: float, windows: Sequence[tuple[float, float]], slack: float = 1.0) -> bool:

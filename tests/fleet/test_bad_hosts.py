@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.fleet.project import ROOT, Project, sandbox_settings
+from deploy.sandbox import elsewhere
+from tests.fleet.project import ROOT, Project
 
 NAME = "headway-test-odd"
 HOST_KEY = "/etc/ssh/ssh_host_ed25519_key.pub"
@@ -109,7 +110,7 @@ def odd(fleet: None, tmp_path: Path) -> Iterator[Callable[[str, list[str]], Proj
 
 
 def _settings(hosts: dict[str, Any], known_hosts: Path) -> dict[str, Any]:
-    body = sandbox_settings(hosts=hosts)
+    body = elsewhere.settings(hosts=hosts)
     body["ssh"]["known_hosts"] = str(known_hosts)
     body["services"] = {"web": body["services"]["web"], "worker": {}}
     body["database"] = {"kind": "postgres", "service": "database", "host": "odd-1"}

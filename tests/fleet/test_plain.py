@@ -48,7 +48,7 @@ def plain(
                 "version": {"path": "/healthz", "json": "version"},
             }
         },
-        "rollout": {"min_healthy_time": "1s", "bake": "2s"},
+        "rollout": {"min_healthy_time": "1s", "probe_deadline": "3s", "bake": "2s"},
         "proxy": {"kind": "caddy", "image": "localhost:5050/caddy:2"},
         "database": {
             "kind": "postgres",

@@ -143,7 +143,7 @@ def _facts(host: dict[str, Any], placement: Placement, release: Release) -> Host
         live=live,
         hashes=hashes,
         containers=tuple(containers),
-        releases={now.id: now},
+        releases={one.id: one for one in ((now, release) if unfinished else (now,))},
     )
 
 

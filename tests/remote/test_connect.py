@@ -162,7 +162,7 @@ def test_lines_that_are_not_honoured_refuse_the_file(
     server = make_sshd()
     host = make_host(server.port, f"{server.line()}{marker} * {server.public()}\n")
     error = refusal(host.connect, KeyRefused)
-    assert f"line 2 of {host._login.known_hosts} begins with {marker}" in error.message
+    assert f"line 2 of {host.login.known_hosts} begins with {marker}" in error.message
     assert "Connection from" not in server.log.read_text()
 
 
@@ -170,7 +170,7 @@ def test_lines_that_are_not_honoured_refuse_the_file(
 def test_known_hosts_that_cannot_be_read(make_host: MakeHost, sshd: Sshd, text: str | None) -> None:
     host = make_host(sshd.port, text)
     error = refusal(host.connect, KeyRefused)
-    assert str(host._login.known_hosts) in error.message
+    assert str(host.login.known_hosts) in error.message
     assert error.mend
 
 

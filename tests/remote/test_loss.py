@@ -110,7 +110,7 @@ def test_a_dead_network_is_found_in_ten_seconds(
     inside = make_host(
         server.port,
         server.line() + gateway.line(port=hop.port),
-        gateway=type(hosts[0]._target)("127.0.0.1", hop.port, hosts[0]._target.user),
+        gateway=type(hosts[0].target)("127.0.0.1", hop.port, hosts[0].target.user),
     )
     talking, sending, idle, quiet, slow = range(5)
     for host in [*hosts, inside]:

@@ -112,17 +112,17 @@ def test_the_hosts_of_an_environment(tmp_path: Path) -> None:
     assert list(hosts) == ["web-1", "web-2"]
     one, two = hosts.values()
     assert one.name == "web-1"
-    assert one._target == Endpoint("203.0.113.11", 22, "deploy")
-    assert two._target == Endpoint("203.0.113.12", 2222, "root")
-    assert one._gateway == Endpoint("bastion.example", 2200, "deploy")
-    assert one._login.known_hosts == tmp_path / "known_hosts"
-    assert one._login.connect_timeout == 3.0
-    assert one._login.key is two._login.key
+    assert one.target == Endpoint("203.0.113.11", 22, "deploy")
+    assert two.target == Endpoint("203.0.113.12", 2222, "root")
+    assert one.gateway == Endpoint("bastion.example", 2200, "deploy")
+    assert one.login.known_hosts == tmp_path / "known_hosts"
+    assert one.login.connect_timeout == 3.0
+    assert one.login.key is two.login.key
 
 
 def test_with_ssh_config_the_usual_port_is_left_to_it(tmp_path: Path) -> None:
     hosts = hosts_of(Environment(SSH(tmp_path, config=True)))
-    assert [host._target.port for host in hosts.values()] == [None, 2222]
+    assert [host.target.port for host in hosts.values()] == [None, 2222]
 
 
 def test_a_key_that_is_not_there(tmp_path: Path) -> None:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deploy.remote.script import PARTS, Report, script
+from deploy.remote.script import CALL, PARTS, Report, script
 from deploy.remote.ssh import MAX_COMMAND
 
 PACKAGE = Path(__file__).resolve().parents[2] / "deploy"
@@ -30,6 +35,7 @@ LOCKED = (
     "abandon",
     "conclude",
     "note",
+    "bar",
 )
 ARROWS = [*((arrow, True) for arrow in LOCKED), ("facts", False)]
 
@@ -49,6 +55,8 @@ SETTINGS = {
     "proxy_service": "proxy",
     "min_healthy": "500",
     "healthy_deadline": "6000",
+    "probe_timeout": "500",
+    "probe_deadline": "1000",
     "bake": "1000",
     "registry": "ghcr.io",
     "registry_user": "acme",
@@ -82,12 +90,71 @@ def test_reading_takes_no_lock() -> None:
 
 def test_comments_stay_at_home() -> None:
     text = script(SETTINGS, "caddy", "stage")
-    assert not [line for line in text.splitlines() if re.match(r"\s*#", line) or not line]
+    found = [line for line in text.splitlines() if re.match(r"\s*#", line) or not line]
+    assert found == [CALL]
 
 
 def test_every_part_is_sent() -> None:
-    """A new `*.sh` in the folder belongs into PARTS."""
-    assert sorted(PARTS) == sorted(path.stem for path in (PACKAGE / "remote").glob("*.sh"))
+    """A new `*.sh` in the folder belongs into PARTS; what stands alone is named here."""
+    assert sorted({*PARTS, "lease", "gate", "setup"}) == sorted(
+        path.stem for path in (PACKAGE / "remote").glob("*.sh")
+    )
+
+
+@pytest.fixture
+def asked_on_a_host(tmp_path: Path) -> Iterator[Callable[[int, bytes], dict[str, Any]]]:
+    """A failing probe of a container that runs, and what the script knows of it afterwards."""
+    docker = tmp_path / "docker"
+    docker.write_text("#!/bin/sh\necho running 0 false 0 healthy then blue\n")
+    docker.chmod(0o755)
+    replies: list[tuple[int, bytes]] = []
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, body = replies[-1]
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_args: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Answers)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+
+    def ask(status: int, body: bytes) -> dict[str, Any]:
+        replies.append((status, body))
+        url = f"http://127.0.0.1:{server.server_port}/healthz"
+        words = ["web", "1", "through the proxy", "/healthz", url]
+        given_ = SETTINGS | {"dir": str(tmp_path), "probe_deadline": "1"}
+        text = script(given_, "caddy", "probe", words, locked=False)
+        text += 'say failed reason "$reason" detail "$detail" answer "$got"\n'
+        path = f"{tmp_path}:{os.environ['PATH']}"
+        done = subprocess.run(
+            ["/bin/sh", "-c", text],
+            capture_output=True,
+            timeout=20,
+            check=False,
+            env={"PATH": path},
+        )
+        return Report().add(done.stdout.decode().splitlines()[-1]) or {}
+
+    yield ask
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_probe_that_fails_says_what_it_was_answered(
+    asked_on_a_host: Callable[[int, bytes], dict[str, Any]],
+) -> None:
+    found = asked_on_a_host(500, b'\n  {"status":"error"}\nmore\n')
+    assert found["reason"].startswith("/healthz through the proxy answered 500 (")
+    assert found["answer"] == '500   {"status":"error"}'
+    assert "more" in found["detail"]
+    assert asked_on_a_host(503, b"")["answer"].strip() == "503"
+    # What is cut in its middle may be a secret, of which the rest is not known any more.
+    long = asked_on_a_host(502, b"password " * 400 + b"\n<p>Bad gateway</p>\n")
+    assert long["answer"] == "502 ... <p>Bad gateway</p>"
 
 
 VALUES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=40)
@@ -162,7 +229,7 @@ def test_the_whole_is_clean(arrow: str, locked: bool, proxy: str, tmp_path: Path
 @pytest.mark.parametrize("proxy", PROXIES)
 def test_shellcheck_finds_nothing_in_the_whole(proxy: str, tmp_path: Path) -> None:
     """With every rule: in one text each name must be assigned and each assignment used."""
-    whole = script(SETTINGS, proxy, "true", locked=False).removesuffix("true\n")
+    whole = script(SETTINGS, proxy, "true", locked=False).removesuffix(f"{CALL}\ntrue\n")
     # The functions whose names are handed to each_service and the like get seven fields.
     named = sorted(set(re.findall(r"\beach_\w+ (\w+)", whole)))
     calls = ["begin", *(f"{one} 1 2 3 4 5 6 7" for one in (*LOCKED, "facts", *named)), "finish $?"]

@@ -1,14 +1,20 @@
 """The sandbox itself, as it is up."""
 
+import contextlib
 import socket
 import subprocess
+import time
 
 import pytest
+import requests
 
 from deploy.errors import UsageError
 from deploy.sandbox import fleet, provide
+from deploy.sandbox.breaking import breaking
 from deploy.sandbox.containers import NO_REQUEST
 from deploy.sandbox.home import Home
+from deploy.sandbox.machines import OUTSIDE_PORT
+from deploy.sandbox.outside.told import entries
 
 pytestmark = pytest.mark.fleet
 
@@ -37,16 +43,16 @@ def ssh(home, port, *command, known_hosts=None):
 
 def test_a_second_up_changes_no_container(home):
     before = containers()
-    assert len(before) == 7
+    assert len(before) == 8
     said = []
     fleet.up(say=said.append)
     assert containers() == before
     assert not [line for line in said if "starting" in line or "building" in line]
-    assert "http://127.0.0.1:8080" in said[-3]
+    assert "http://127.0.0.1:8080" in said[-4]
 
 
-@pytest.mark.parametrize("port", [8080, 5050])
-def test_what_is_asked_of_edge_and_registry_goes_no_further(home, port):
+@pytest.mark.parametrize("port", [8080, 5050, 5051])
+def test_what_is_asked_of_edge_registry_and_slack_goes_no_further(home, port):
     """So that `up` says what is up, whatever the hosts behind the edge do."""
     with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
         connection.sendall(NO_REQUEST)
@@ -103,6 +109,40 @@ def test_a_vps_that_was_killed_comes_back_as_itself(home):
     assert containers() == before
     answer = ssh(home, 22101, "docker info --format '{{.ServerVersion}}'")
     assert answer.returncode == 0, answer.stderr
+
+
+def test_a_sandbox_from_before_there_was_a_slack_gets_one_and_keeps_the_rest(home):
+    before = containers()
+    docker = provide.running()
+    docker("rm", "--force", "headway-outside")
+    fleet.up()
+    changed = set(containers()) ^ set(before)
+    assert {line.split()[1] for line in changed} == {"headway-outside"}
+    assert entries(docker) == []
+
+
+def test_slack_is_there_and_gone_and_what_it_was_told_stays(home):
+    docker = provide.running()
+    url = f"http://127.0.0.1:{OUTSIDE_PORT}/slack/api/chat.postMessage"
+    token = {"Authorization": f"Bearer {home.secret('SANDBOX_SLACK_TOKEN')}"}
+    message = {"channel": "#deploys", "text": "told"}
+    assert requests.post(url, json=message, headers=token, timeout=10).json()["ok"]
+    told = entries(docker)
+    assert (told[-1]["body"], told[-1]["said"]) == (message, "ok")
+    with breaking(docker, "gone", "slack"):
+        with pytest.raises(requests.ConnectionError, match="refused"):
+            requests.post(url, json=message, headers=token, timeout=10)
+        assert entries(docker) == told
+    end = time.monotonic() + 20  # it is started when it is mended, and listens a moment later
+    while True:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", OUTSIDE_PORT), 1):
+            break
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    with breaking(docker, "answer-429", "slack"):
+        busy = requests.post(url, json=message, headers=token, timeout=10)
+    assert (busy.status_code, busy.headers["Retry-After"]) == (429, "1")
+    assert requests.post(url, json=message, headers=token, timeout=10).json()["ok"]
 
 
 @pytest.mark.parametrize("hosts", [0, 41])

@@ -35,10 +35,31 @@ def test_secrets_are_made_once_and_belong_together(home):
     first = dotenv_values(home.env)
     home.prepare()
     assert dotenv_values(home.env) == first
-    assert set(first) == {"REGISTRY_PASSWORD", "DATABASE_PASSWORD", "DATABASE_URL", "SESSION_KEY"}
+    assert set(first) == {
+        "REGISTRY_PASSWORD",
+        "DATABASE_PASSWORD",
+        "DATABASE_URL",
+        "SESSION_KEY",
+        "SANDBOX_SLACK_TOKEN",
+        "SANDBOX_SLACK_WEBHOOK",
+        "SANDBOX_CLOUDFLARE_TOKEN",
+        "SANDBOX_WEBHOOK_KEY",
+    }
     password = first["DATABASE_PASSWORD"]
     assert first["DATABASE_URL"] == f"postgresql://shop:{password}@10.231.3.1:5432/shop"
     assert home.secret("SESSION_KEY") == first["SESSION_KEY"]
+
+
+def test_an_older_sandbox_keeps_its_secrets_and_gets_those_that_are_new(home):
+    older = dotenv_values(home.env)
+    lines = [line for line in home.env.read_text().splitlines() if not line.startswith("SANDBOX_")]
+    home.env.write_text("\n".join(lines))
+    home.prepare()
+    newer = dotenv_values(home.env)
+    assert list(newer) == list(older)
+    kept = [name for name in newer if newer[name] == older[name]]
+    assert kept == ["REGISTRY_PASSWORD", "DATABASE_PASSWORD", "DATABASE_URL", "SESSION_KEY"]
+    assert mode(home.env) == 0o600
 
 
 def test_two_sandboxes_share_no_secret(home, tmp_path):

@@ -16,6 +16,7 @@ def test_three_web_hosts_and_all_that_goes_with_them():
         "headway-worker-1": ("10.231.2.1", ((22101, 22),), ("worker",)),
         "headway-db-1": ("10.231.3.1", ((22201, 22),), ("db",)),
         "headway-edge": ("10.231.4.1", ((8080, 80),), ()),
+        "headway-outside": ("10.231.6.1", ((5051, 5051),), ()),
     }
 
 

@@ -27,7 +27,9 @@ ADDED = {
     "unknown key, nothing near": (
         "rollout:\n  zzz: 1",
         "9  rollout.zzz: no such key; the keys here are strategy, canary, "
-        "max_parallel, min_healthy_time, healthy_deadline, bake, auto_revert, keep_releases",
+        "max_parallel, min_healthy_time, healthy_deadline, probe_timeout, probe_deadline, bake, "
+        "pull_deadline, stop_deadline, script_deadline, reconnect_deadline, progress_deadline, "
+        "auto_revert, keep_releases",
     ),
     "a key of the values, not of the file": (
         "file: /",
@@ -36,7 +38,8 @@ ADDED = {
     "a word without likeness": (
         "xyz: /",
         "8  xyz: no such key; the keys here are app, path, compose, image, registry, url, env, "
-        "secrets, files, ssh, hosts, services, rollout, proxy, database, dotenv",
+        "secrets, files, ssh, hosts, services, rollout, proxy, database, lease, approvers, smoke, "
+        "cdn, notify, dotenv",
     ),
     "text for a number": (
         "rollout: {canary: abc}",
@@ -320,9 +323,10 @@ ADDED = {
         "12  database.backup: has command and copy_to; let your command make the copies",
     ),
     "a key for a later day": (
-        "smoke: smoke.yaml",
-        "8  smoke: no such key; the keys here are app, path, compose, image, registry, url, env, "
-        "secrets, files, ssh, hosts, services, rollout, proxy, database, dotenv",
+        "traces: otlp",
+        "8  traces: no such key; the keys here are app, path, compose, image, registry, url, env, "
+        "secrets, files, ssh, hosts, services, rollout, proxy, database, lease, approvers, smoke, "
+        "cdn, notify, dotenv",
     ),
     "a key written twice": (
         "app: other",

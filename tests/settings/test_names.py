@@ -15,7 +15,7 @@ from .repository import GOOD, write
 
 
 def test_environments_are_the_file_names(tmp_path: Path) -> None:
-    for name in ("staging", "production", "reference", "Odd", "-x", "with space"):
+    for name in ("staging", "production", "reference", "smoke", "Odd", "-x", "with space"):
         write(tmp_path, GOOD, name)
     (tmp_path / "hosts/known_hosts").touch()
     (tmp_path / "hosts/notes.yml").touch()

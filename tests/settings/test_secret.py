@@ -7,10 +7,12 @@ import json
 import logging
 import pickle
 import traceback
+from dataclasses import asdict, astuple, dataclass
 from io import StringIO
 from pathlib import Path
 
 import pytest
+import yaml
 from pydantic import BaseModel, TypeAdapter
 from rich.console import Console
 from rich.pretty import pretty_repr
@@ -54,6 +56,37 @@ def test_it_can_be_neither_pickled_nor_written_as_json(secret: Secret) -> None:
             pickle.dumps(secret, protocol)
     with pytest.raises(TypeError):
         json.dumps(secret)
+
+
+def test_what_takes_an_object_apart_gets_nothing(secret: Secret) -> None:
+    with pytest.raises(TypeError, match="SESSION_KEY is not pickled"):
+        secret.__getstate__()
+    with pytest.raises(TypeError):
+        vars(secret)
+    with pytest.raises(TypeError):
+        yaml.dump(secret)
+    with pytest.raises(TypeError) as caught:
+        "".join(["x", secret])  # type: ignore[list-item]
+    assert VALUE not in str(caught.value)
+
+
+@dataclass(frozen=True)
+class _Login:
+    user: str
+    secret: Secret
+
+
+def test_a_dataclass_does_not_show_it(secret: Secret) -> None:
+    login = _Login("acme", secret)
+    shown = f"{login} {login!r} {asdict(login)} {astuple(login)} {RuntimeError(login)!r}"
+    assert shown.count("********") == 5
+    assert VALUE not in shown
+
+
+def test_a_value_that_is_not_utf_8() -> None:
+    broken = b"\xff-horse".decode("utf-8", "surrogateescape")
+    assert Secret("A", broken) == Secret("B", broken)
+    assert Secret("A", broken) != Secret("A", VALUE)
 
 
 class _Holder(BaseModel):

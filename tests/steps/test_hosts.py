@@ -13,6 +13,7 @@ from deploy.compose.placement import Placement, Rolled
 from deploy.errors import NeedsPerson
 from deploy.remote.arrows import ArrowFailed, Arrows
 from deploy.remote.fake import Call, FakeHost, says
+from deploy.settings.sections import Rollout
 from deploy.steps.hosts import Place, Prepare, Roll, Settle, Stage, Switch, Target
 
 WEB = Rolled("web", "start-first", 3000, drain=30, replicas=2)
@@ -40,6 +41,7 @@ class Fixture:
 
     rolled: tuple[Rolled, ...] = (WEB, WORKER)
     back: Roll | None = OLD
+    unfinished: bool = False
     refuse: set[str] = field(default_factory=set)
     told: list[tuple[str, bool]] = field(default_factory=list)
 
@@ -51,9 +53,10 @@ class Fixture:
             arrows=Arrows(self.host, settings, "caddy"),
             placement=Placement("web-1", self.rolled, (), (), False),
             deploy="d-1",
-            healthy_deadline=60,
+            deadlines=Rollout(),
             forward=NEW,
             back=self.back,
+            unfinished=self.unfinished,
         )
 
     def _answer(self, call: Call) -> Any:
@@ -121,6 +124,14 @@ def test_prepare_sends_what_it_has_by_standard_input(arrow: str) -> None:
     # Files and images that nobody uses do no harm.
     assert one.undo(fixture.say) == ""
     assert len(fixture.host.calls) == 1
+
+
+def test_what_an_earlier_deploy_left_half_way_is_ended_with_a_deploy_that_fails_before_it() -> None:
+    """Else the exit code would say that all is as it was, of a host that is on neither release."""
+    fixture = Fixture(unfinished=True)
+    undone = Prepare(fixture.target, "prepare", b"").undo(fixture.say)
+    assert undone == "an earlier roll, cut off there, brought to its end"
+    assert fixture.ways() == [("abandon", "v2-2", "deploy")]
 
 
 def test_deadlines_cover_what_an_arrow_may_take() -> None:

@@ -22,16 +22,23 @@ if TYPE_CHECKING:
 
 EVERY = (
     "backup",
+    "cdn",
     "check",
     "deploy",
     "exec",
     "history",
+    "lock",
     "logs",
     "migrate",
     "plan",
+    "recover",
+    "report",
     "restore",
     "rollback",
+    "setup",
+    "smoke",
     "status",
+    "unlock",
 )
 """The verbs of the design that there are."""
 
@@ -50,7 +57,8 @@ def test_every_verb_has_every_environment(repository: Repository) -> None:
         repository.environment(name)
     expected = {f"{one}.{name}" for one in EVERY for name in ("staging", "production")}
     more = {f"{one}.which" for one in EVERY}
-    beside = {"schema", "sandbox.up", "sandbox.down", "sandbox.release", "sandbox.load"}
+    sandbox = {"up", "down", "release", "break", "load", "told"}
+    beside = {"schema", *(f"sandbox.{one}" for one in sandbox)}
     assert names(repository.folder) == expected | more | beside
     assert set(VERBS) == set(EVERY)
 
@@ -262,8 +270,14 @@ Docstring:
   Roll a release over staging; put everything back when something fails.
 
 Options:
-  --tag=STRING   the image's tag; without it, the commit that is checked out
-  --yes          do not ask, even before a terminal
+  --digest=STRING      refuse it unless the tag is this image: sha256:…
+  --only-host          leave all hosts but this one as they are; may be given
+                       more than once
+  --plan-file=STRING   do exactly what inv plan --out wrote there, or nothing
+  --tag=STRING         the image's tag; without it, the commit that is checked
+                       out
+  --wait=STRING        how long to wait for somebody else's run to end: 15m
+  --yes                do not ask, even before a terminal
 
 """,
     "rollback": """\
@@ -273,8 +287,13 @@ Docstring:
   Take staging back to the release before, on all hosts at once.
 
 Options:
+  --only-host       leave all hosts but this one as they are; may be given more
+                    than once
+  --preempt         ask a run that is at work to stop at its next safe point
+  --reason=STRING   why, for whoever finds it taken
   --to=STRING       a tag or a release's id; without it, the last good release
                     before this one
+  --wait=STRING     how long to wait for somebody else's run to end: 15m
   --with-database   then take back what has been applied since, if nothing is
                     lost by it
 
@@ -311,7 +330,10 @@ def test_completion_prints_the_flags(repository: Repository) -> None:
     assert set(done.stdout.splitlines()) == {
         "--tag",
         "--rehearse",
+        "--digest",
         "--json",
+        "--out",
         "--compose",
         "--detailed-exit-code",
+        "--only-host",
     }

@@ -40,7 +40,7 @@ _during = st.one_of(
     st.builds(StepStarted, at=_at, step=_step, host=_host),
     st.builds(StepSaid, at=_at, step=_step, host=_host, text=text),
     st.builds(StepDone, at=_at, step=_step, host=_host, seconds=_seconds, detail=text),
-    st.builds(StepFailed, at=_at, step=_step, host=_host, reason=text, detail=text),
+    st.builds(StepFailed, at=_at, step=_step, host=_host, reason=text, detail=text, seen=text),
     st.builds(
         StepUndone, at=_at, step=_step, host=_host, seconds=_seconds, ok=st.booleans(), text=text
     ),
@@ -57,6 +57,8 @@ _started = st.builds(
     after=text,
     hosts=st.just(("web-1", "web-2")),
     summary=text,
+    url=text,
+    commit=text,
 )
 _ended = st.builds(
     RunEnded,

@@ -43,7 +43,7 @@ def github_parts(events: Sequence[Event]) -> tuple[str, str]:
     stream = io.StringIO()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "summary.md")
-        view = GitHub(stream, summary=str(path))
+        view = GitHub(stream, {"GITHUB_STEP_SUMMARY": str(path)})
         for event in events:
             view(event)
         return stream.getvalue(), path.read_text("utf-8") if path.exists() else ""

@@ -56,10 +56,10 @@ class Script:
         self.start(step, host)
         self.done(step, host, seconds, detail)
 
-    def fail(self, step: str, host: str, reason: str, detail: str = "") -> None:
+    def fail(self, step: str, host: str, reason: str, detail: str = "", seen: str = "") -> None:
         self.now += 1.5
         self.events.append(
-            StepFailed(at=self.now, step=step, host=host, reason=reason, detail=detail)
+            StepFailed(at=self.now, step=step, host=host, reason=reason, detail=detail, seen=seen)
         )
 
     def undo(self, step: str, host: str, seconds: float, text: str, *, ok: bool = True) -> None:
@@ -144,6 +144,7 @@ def reverted() -> list[Event]:
         '{"status":"error","detail":"relation \\"coupons\\" does not exist"}\n'
         'web-2 │ Error: relation "coupons" does not exist\n'
         "web-2 │     at /app/dist/coupons.js:14:11",
+        '500 {"status":"error","detail":"relation \\"coupons\\" does not exist"}',
     )
     script.undo("switch", "web-2", 0.01, "switched back, new containers removed")
     script.undo("settle", "web-1", 4.1, "rolled back to v1.4.2")
@@ -236,6 +237,7 @@ def hostile() -> list[Event]:
         "\u202egnirts\u2066 \x08\x08\x7f [red]no markup[/red] :boom:\n"
         "\x1b]0;a title that is never ended\n"
         "last",
+        "500 `<!channel>` ::error::seen\n##[error]seen",
     )
     script.end(
         Outcome.REVERTED,

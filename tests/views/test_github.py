@@ -1,22 +1,26 @@
 from __future__ import annotations
 
 import io
+import pathlib
+import re
+import tempfile
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deploy.events import Event, Outcome, RunEnded, StepDone, StepFailed, StepStarted
-from deploy.views.github import SUMMARY_LIMIT, GitHub, command, inert
-from deploy.views.summary import escaped, fenced, markdown, shortened
+from deploy.events import Event, Outcome, RunEnded, RunStarted, StepDone, StepFailed, StepStarted
+from deploy.views.actions import SUMMARY_LIMIT, outputs, summarise
+from deploy.views.github import GitHub, command, inert
+from deploy.views.summary import escaped, fenced, markdown, planned, shortened
 from deploy.views.tally import Tally
 from deploy.views.text import one_line
 
 from . import hostile
 from .render import github_parts
 from .runner import Command, commands
-from .sequences import CASES
+from .sequences import CASES, Script
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +39,7 @@ def test_the_parser_knows_a_command_when_it_sees_one() -> None:
 
 @given(hostile.text, hostile.text)
 def test_a_command_is_read_back_as_it_was_written(title: str, data: str) -> None:
-    title, data = one_line(title).replace("##[", ""), data.replace("##[", "")
+    title, data = one_line(title).replace("##[", "").rstrip(), data.replace("##[", "")
     [read] = commands(command("error", data, title=title) if title else command("error", data))
     assert read == Command("error", (("title", title),) if title else (), data)
 
@@ -120,7 +124,7 @@ def test_the_summary_stays_under_the_limit(detail: str) -> None:
 def test_the_summary_leaves_room_for_what_others_wrote(tmp_path: Path) -> None:
     path = tmp_path / "summary.md"
     path.write_text("x" * (SUMMARY_LIMIT - 300))
-    view = GitHub(io.StringIO(), summary=str(path))
+    view = GitHub(io.StringIO(), {"GITHUB_STEP_SUMMARY": str(path)})
     for event in _failing("y" * 1000):
         view(event)
     page = path.read_text("utf-8")
@@ -131,7 +135,7 @@ def test_the_summary_leaves_room_for_what_others_wrote(tmp_path: Path) -> None:
 
 def test_a_summary_that_cannot_be_written_fails_nothing(tmp_path: Path) -> None:
     stream = io.StringIO()
-    view = GitHub(stream, summary=str(tmp_path / "missing" / "summary.md"))
+    view = GitHub(stream, {"GITHUB_STEP_SUMMARY": str(tmp_path / "missing" / "summary.md")})
     for event in _failing(""):
         view(event)
     assert "the job's summary could not be written: No such file or directory" in stream.getvalue()
@@ -140,6 +144,65 @@ def test_a_summary_that_cannot_be_written_fails_nothing(tmp_path: Path) -> None:
 
 def test_a_run_that_has_not_ended_has_no_summary() -> None:
     assert markdown(Tally(), SUMMARY_LIMIT) == ""
+
+
+def test_the_summary_says_what_it_was_and_who_had_it_done() -> None:
+    script = Script()
+    script.begin(commit="b" * 40, author="Bo", subject="Coupons <b> (#212)", by="cleo@github")
+    script.step("settle", "web-1", 1.0)
+    script.step("smoke", "web-1", 2.0, "5 passed")
+    script.step("smoke", "", 2.0, "9 passed")
+    script.end(Outcome.DONE, 0, "it serves", "")
+    _, page = github_parts(script.events)
+    assert "\n\nbbbbbbb Coupons &lt;b&gt; (\\#212) · Bo · ordered by cleo\\@github\n\n" in page
+    # The site was asked after the first host was, and says more than it.
+    assert "| ✓ | smoke | 4.0 s | 9 passed |" in page
+
+
+def test_later_steps_get_how_it_ended_and_where_the_site_is(tmp_path: Path) -> None:
+    path = tmp_path / "outputs"
+    view = GitHub(io.StringIO(), {"GITHUB_OUTPUT": str(path)})
+    run = RunStarted(
+        at=0,
+        id="d-1",
+        verb="deploy",
+        app="shop",
+        environment="staging",
+        before="v1",
+        after="v2",
+        hosts=("web-1",),
+        url="https://shop.example",
+    )
+    for event in [run, *_failing("")]:
+        view(event)
+    assert path.read_text() == ("outcome=reverted\ntag=v2\nbefore=v1\nurl=https://shop.example\n")
+
+
+@given(hostile.text)
+def test_an_output_is_one_line(text: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/outputs"
+        assert outputs({"GITHUB_OUTPUT": path}, {"tag": text, "last": "1"}) == ""
+        written = pathlib.Path(path).read_bytes().decode("utf-8")
+    assert re.fullmatch(r"tag=[^\r\n]*\nlast=1\n", written)
+
+
+def test_outputs_and_summaries_are_for_actions_alone(tmp_path: Path) -> None:
+    assert outputs({}, {"tag": "v1"}) == ""
+    assert summarise({}, "text") == ""
+    assert list(tmp_path.iterdir()) == []
+    missing = str(tmp_path / "missing" / "file")
+    assert "outputs could not be written" in outputs({"GITHUB_OUTPUT": missing}, {"tag": "v1"})
+    assert summarise({"GITHUB_STEP_SUMMARY": str(tmp_path / "s")}, "x" * (SUMMARY_LIMIT + 1)) == (
+        "the job's summary has no room left"
+    )
+
+
+def test_a_plan_is_a_block_that_its_text_does_not_leave() -> None:
+    text = planned("shop · staging · v1 → v2\n\n  web-1  ```\n# not a heading\n")
+    assert text == (
+        "### shop · staging · v1 → v2\n\n````text\nweb-1  ```\n# not a heading\n````\n\n"
+    )
 
 
 @given(hostile.text)

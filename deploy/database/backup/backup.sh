@@ -143,6 +143,10 @@ head_of() {
 # this sum tells whether the disk has kept what came.
 take() {
 	app='headway backup'
+	# Where no file can be made, tee would not be started, and nobody would ever write to the pipe.
+	if ! why=$({ true >"$dump"; } 2>&1); then
+		fail "the dump could not be written" "$why"
+	fi
 	mkfifo "$errors.pipe" || fail "no pipe can be made in $(dirname "$errors")"
 	sha256sum <"$errors.pipe" >"$errors.sum" &
 	summing=$!

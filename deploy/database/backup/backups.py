@@ -263,13 +263,13 @@ class Backups:
         )
 
 
-def backups_of(environment: Environment, hosts: Mapping[str, Host]) -> Backups:
+def backups_of(environment: Environment, hosts: Mapping[str, Host], fence: int = 0) -> Backups:
     """The backups of an environment's database, as its settings say.
 
     Raises:
         UsageError: it names no database.
     """
-    access = access_of(environment, hosts)
+    access = access_of(environment, hosts, fence)
     assert environment.database is not None  # noqa: S101 - access_of has looked
     wanted = environment.database.backup
     return Backups(

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from deploy.errors import HostError, Unreachable
+from deploy.redaction.redactor import Redactor
 from deploy.remote.arrows import ArrowFailed, Arrows
-from deploy.settings.secret import MASK
 
 if TYPE_CHECKING:
     from deploy.database.migrations.script import Limits
@@ -127,8 +127,6 @@ class OneOff:
         return replace(self.arrows, settings=settings, parts=PARTS)
 
     def _masked(self, text: str) -> str:
-        for secret in self.secrets:
-            value = secret.reveal()
-            if len(value) > 3:  # a shorter one would take words apart, and hide nothing
-                text = text.replace(value, MASK)
+        # Before anything is cut, which hides a secret's end and with it the secret.
+        text = Redactor(one.reveal() for one in self.secrets).redact(text)
         return "\n".join(line[:_WIDEST] for line in text.split("\n"))

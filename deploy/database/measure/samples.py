@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from deploy.database.measure.watch import MODES, Measured, Touched
+from deploy.database.migrations.recorded import literal
 
 _MARK = "headway-sample "
 
@@ -28,7 +29,7 @@ def sample_sql(application: str, *, interval: float = 0.02, limit: float = 3600)
         interval: seconds between two looks.
         limit: seconds after which it gives up.
     """
-    name = "'" + application.replace("'", "''") + "'"
+    name = literal(application)
     return f"""
 set statement_timeout = 0;
 create temp table headway_samples (relation oid, name text, mode text, seen bigint);

@@ -19,6 +19,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from deploy.database.migrations.recorded import literal
+
 _MARK = "headway-mark "
 MODES = (
     "AccessShareLock",
@@ -74,12 +76,10 @@ def begin_sql(file: str, *, transaction: bool) -> str:
         file: its name, by which `parse` gives back what was measured.
         transaction: whether the whole file runs in one.
     """
-    quoted = "'" + file.replace("'", "''") + "'"
     kind = "'transaction'" if transaction else "'none'"
-    # A standard string takes a backslash as it is, unless somebody has turned that off.
     return _mark(
         "begin",
-        f"'file', {quoted}::text, 'in', {kind}, 'tables', {_TABLES}, 'locks', {_LOCKS}",
+        f"'file', {literal(file)}::text, 'in', {kind}, 'tables', {_TABLES}, 'locks', {_LOCKS}",
     )
 
 

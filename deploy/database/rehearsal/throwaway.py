@@ -35,7 +35,7 @@ _LOOK = 120.0
 """Seconds for the look around."""
 _SPARE = 120.0
 """Seconds beside the server's own: for what is done before and after it."""
-_REMOVE = """
+REMOVE = """
 docker rm -f -v "$1" >/dev/null 2>&1
 for try in 1 2 3 4 5 6 7 8 9 10; do
 	[ -n "$(docker ps -aq --filter "name=^$1\\$")" ] || exit 0
@@ -120,7 +120,7 @@ class _Opening:
         """Remove the server; what can't be removed ends by itself, and is told."""
         if not self._sent:
             return
-        argv = ["sh", "-c", _REMOVE, "headway", self.box]
+        argv = ["sh", "-c", REMOVE, "headway", self.box]
         try:
             done = self.host.exec(argv, timeout=60)
             why = done.stderr.decode("utf-8", "replace").strip() if done.exit_code else ""

@@ -76,6 +76,7 @@ export function createApp({ config, store, ping, uptime, stopping }: AppParts): 
   });
 
   app.post("/api/login", async (context) => {
+    if (behaviours.has("no-login")) return context.json({ error: "no sessions today" }, 500);
     const fields = await fieldsOf(context);
     const user = await store.userByEmail(fields.get("email") ?? "");
     if (!user || !(await isPassword(fields.get("password") ?? "", user.passwordHash))) {

@@ -9,6 +9,7 @@ const WORDS = [
   "late-unhealthy",
   "crash-loop",
   "error-500",
+  "no-login",
   "deaf",
   "abrupt",
 ] as const;

@@ -178,6 +178,14 @@ test("error-500 breaks the home page and leaves healthz well", async () => {
   assert.equal((await app.request("/healthz")).status, 200);
 });
 
+test("no-login breaks signing in and nothing else", async () => {
+  const { app } = shop({}, { SHOP_BEHAVIOUR: "no-login" });
+  const login = await app.request("/api/login", { method: "POST", body: "{}" });
+  assert.equal(login.status, 500);
+  assert.equal((await app.request("/")).status, 200);
+  assert.equal((await app.request("/healthz")).status, 200);
+});
+
 test("slow waits as long as it is asked to, echo counts bytes", async () => {
   const { app } = shop();
   const start = performance.now();

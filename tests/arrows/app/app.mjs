@@ -40,6 +40,8 @@ const server = createServer({ keepAliveTimeout: 150_000 }, (request, response) =
       const says = proxied && does("proxied-version") ? "v0" : version;
       return answer(sick ? 503 : 200, JSON.stringify({ status: sick ? "sick" : "ok", version: says }));
     }
+    const early = process.uptime() * 1000 < after("proxied-late");
+    if (proxied && early) return answer(503, "not yet\n");
     if (proxied && does("proxied-500")) return answer(500, "the template is missing\n");
     if (url.pathname === "/" && does("error-500")) return answer(500, "the template is missing\n");
     if (url.pathname === "/echo") return answer(200, JSON.stringify({ length }), "application/json");

@@ -130,7 +130,7 @@ def unused() -> set[str]:
     return set(docker("volume", "ls", "-q", "--filter", "dangling=true").split())
 
 
-def until(true: Callable[[], bool], seconds: float = 30) -> None:
+def until(true: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline

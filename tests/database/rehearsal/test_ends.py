@@ -90,10 +90,10 @@ class LosesTheHost(LocalHost):
 def test_when_the_host_is_gone(rich: Server, database: str, tmp_path: Path) -> None:
     backups = Backups(rich.access(database, LosesTheHost("db-1")), str(tmp_path))
     heard = Heard()
-    with throwaway(backups, SCHEMA, Bounds(seconds=15, linger=1), say=heard) as server:
+    with throwaway(backups, SCHEMA, Bounds(seconds=30, linger=1), say=heard) as server:
         pass
     said = f"! the throw-away server {server.container} was not removed (db-1: no route to it); "
-    assert heard.lines[-1] == f"{said}it ends by itself 16 s after its start"
+    assert heard.lines[-1] == f"{said}it ends by itself 31 s after its start"
     assert servers()
     until(lambda: servers() == set())
 
@@ -124,9 +124,9 @@ def ended(backups: Backups, bounds: Bounds, sql: str) -> tuple[Ended, Throwaway]
 
 
 def test_at_its_deadline(backups: Backups) -> None:
-    error, _ = ended(backups, Bounds(seconds=12, linger=3), "select pg_sleep(100)")
+    error, _ = ended(backups, Bounds(seconds=30, linger=3), "select pg_sleep(100)")
     assert str(error) == (
-        "db-1: the throw-away server was ended: it was given 12 s, and they are over\n"
+        "db-1: the throw-away server was ended: it was given 30 s, and they are over\n"
         "Nothing has been changed.\n"
         "Its bounds are under database.rehearsal: memory, disk, timeout."
     )

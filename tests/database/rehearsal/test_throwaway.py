@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -210,7 +211,10 @@ def test_an_image_without_a_server(by_url: Backups, rich: Server, database: str)
         other = Access(access.host, "url", settings, access.secret)
         with (
             pytest.raises(Refused) as caught,
-            throwaway(Backups(other, by_url.home), SchemaOnly(), BOUNDS, say=Heard()),
+            # It is asked why before it is gone, on a busy machine too.
+            throwaway(
+                Backups(other, by_url.home), SchemaOnly(), replace(BOUNDS, linger=10), say=Heard()
+            ),
         ):
             pass
         assert "did not start" in caught.value.message

@@ -1,0 +1,1 @@
+"""The lease of an environment: who may change it."""

@@ -1,0 +1,137 @@
+"""The one host that keeps the lease of an environment, and how the lease is had from it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from deploy.errors import Held, Refused
+from deploy.lease.lease import Lease
+from deploy.lease.words import Claim, Holder, Seen, understand
+from deploy.remote.script import Report
+
+if TYPE_CHECKING:
+    from deploy.remote.arrows import Arrows
+
+PARTS = (("deploy.remote", "lib"), ("deploy.remote", "lease"))
+STORIES = (*PARTS, ("deploy.remote", "story"))
+LOOK_AGAIN = 1.0
+"""Seconds between two looks at a lease that somebody has."""
+PREEMPT_WAIT = 600.0
+"""Seconds for a run to come to its next safe point: longer than a slow host's longest step."""
+_ANSWER = 30.0
+"""Seconds for the host to answer: it reads and writes a few small files."""
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Keeper:
+    """The host, as something that is asked; a lease expires after `expires_after` seconds."""
+
+    arrows: Arrows
+    expires_after: float
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+    def ask(
+        self,
+        claim: Claim,
+        what: str,
+        stdin: bytes = b"",
+        *,
+        floor: int = 0,
+        arguments: Sequence[str] = (),
+        parts: tuple[tuple[str, str], ...] = PARTS,
+    ) -> Report:
+        """Call a function of lease.sh, or of what `parts` has beside it; return what it said.
+
+        Raises:
+            HostError: the host can't be asked.
+            Refused: it can't keep a lease; the reason is its own.
+        """
+        settings = self.arrows.settings | claim.settings(self.expires_after, floor)
+        arrows = replace(self.arrows, settings=settings, parts=parts)
+        report = Report()
+        for line in arrows.read(what, arguments, timeout=_ANSWER, stdin=stdin):
+            report.add(line)
+        failed = report.last("failed")
+        if failed:
+            raise Refused(f"{self.arrows.host.name}: {failed['reason']}")
+        return report
+
+    def look(self, claim: Claim) -> Seen:
+        """Who has it, and who holds it."""
+        return understand(self.ask(claim, "lease_show"))
+
+    def hold(self, claim: Claim) -> Seen:
+        """Hold it for its owner across runs, unless somebody else does; say who holds it then."""
+        return understand(self.ask(claim, "lease_hold"))
+
+    def break_(self, claim: Claim) -> None:
+        """Take it away from whoever has it or holds it."""
+        self.ask(claim, "lease_break")
+
+    def take(self, claim: Claim, tell: Tell, *, wait: float = 0, preempt: bool = False) -> Lease:
+        """Have the lease.
+
+        Without `wait` it is looked whether the owner is still there: who renews it is, and keeps
+        it; the lease of one who does not is taken over when it expires.
+
+        Args:
+            claim: who asks.
+            tell: told, in a line, what is waited for.
+            wait: seconds for which a live owner is waited for.
+            preempt: ask the owner to stop at the next safe point, and wait for that.
+
+        Raises:
+            Held: somebody else has it, or holds it.
+            HostError: the host can't be asked.
+            Refused: it can't keep a lease.
+        """
+        until = self.clock() + max(wait, PREEMPT_WAIT if preempt else 0)
+        first: Holder | None = None
+        while True:
+            report = self.ask(claim, "lease_take")
+            seen = understand(report)
+            taken = report.last("taken")
+            if taken:
+                return Lease(self, claim, int(taken["token"]), taken["was"], seen)
+            if seen.hold:
+                raise held_by_hand(seen.hold)
+            holder = seen.holder
+            if holder is None:
+                raise Refused(f"{self.arrows.host.name} did not say who has the lease")
+            if first is None or first.run != holder.run:
+                first = holder
+                tell(f"{holder} has the lease; {self._waiting(holder, wait, preempt)}")
+                if preempt:
+                    self.ask(claim, "lease_ask")
+            patient = wait or preempt
+            if self.clock() >= until and (patient or holder.renewed != first.renewed):
+                raise Held(
+                    f"{holder} has the lease, and renews it",
+                    state="Nothing has been changed.",
+                    mend="--wait 15m waits until it is free; rollback --preempt has it at that "
+                    "run's next safe point.",
+                )
+            self.sleep(LOOK_AGAIN)
+
+    @staticmethod
+    def _waiting(holder: Holder, wait: float, preempt: bool) -> str:
+        if preempt:
+            return "asked to stop at the next safe point"
+        if wait:
+            return f"waiting for it for up to {wait:g} s"
+        return f"heard of {holder.age} s ago; looking whether they are still there"
+
+
+def held_by_hand(hold: object) -> Held:
+    """The refusal where a person holds it."""
+    return Held(
+        f"held by {hold}",
+        state="Nothing has been changed.",
+        mend="Ask them. inv unlock gives back what was held, with --force what another one holds.",
+    )

@@ -1,0 +1,124 @@
+"""The drawings of a page. Pure.
+
+Everything lies at per cents of the width and at pixels of the height, so that a drawing is as wide
+as its reader's screen while its letters and bars stay as they are. What went well, what failed and
+what was put back differ in shape, and not in colour alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from xml.etree.ElementTree import Element, SubElement, tostring
+
+from markupsafe import Markup
+
+from deploy.views.text import duration, one_line
+
+if TYPE_CHECKING:
+    from deploy.story.story import Second
+    from deploy.views.gantt import Span
+
+_BAR, _LANE, _NAME = 20, 24, 20
+"""Pixels: a bar, a bar with what is above the next one, the line with a host's name."""
+_LEAST = 0.4
+"""Per cent of the width below which a bar would not be seen."""
+_STRIP, _MOST_SECONDS = 64, 240
+_CLASSES = {"✓": "done", "✗": "failed", "↩": "undone"}
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """An SVG, and how much time is on it, in seconds."""
+
+    svg: Markup
+    seconds: float
+
+
+def timeline(spans: Sequence[Span], title: str, says: str) -> Drawing:
+    """When each host was in which step; what overlaps at one host lies in lanes of its own."""
+    start = min((one.began for one in spans), default=0.0)
+    whole = max((one.ended for one in spans), default=0.0) - start or 1.0
+    svg = _svg(title, says)
+    _ticks(svg)
+    top = 0
+    for host in dict.fromkeys(one.host for one in spans):
+        _text(svg, "0", top + 14, one_line(host) or "all hosts", "name")
+        top += _NAME
+        lanes: list[float] = []
+        for span in sorted((one for one in spans if one.host == host), key=lambda one: one.began):
+            lane = next((n for n, end in enumerate(lanes) if end <= span.began), len(lanes))
+            lanes[lane : lane + 1] = [span.ended]
+            _bar(svg, span, start, whole, top + lane * _LANE)
+        top += len(lanes) * _LANE + 8
+    svg.set("height", str(top))
+    return Drawing(_markup(svg), whole)
+
+
+def strip(seconds: Sequence[Second], title: str, says: str) -> Drawing:
+    """The requests of each second: answered from below, failed from above, each on its own."""
+    width = -(-len(seconds) // _MOST_SECONDS) or 1
+    columns = [seconds[at : at + width] for at in range(0, len(seconds), width)]
+    counts = [(sum(s.answered for s in one), sum(s.failed for s in one)) for one in columns]
+    most = max((answered + failed for answered, failed in counts), default=0) or 1
+    svg = _svg(title, says)
+    svg.set("height", str(_STRIP))
+    for number, (answered, failed) in enumerate(counts):
+        x, wide = 100 * number / len(counts), 100 / len(counts)
+        high = round((_STRIP - 2) * answered / most, 1)
+        place = {"x": f"{x:.3f}%", "width": f"{wide * 0.86:.3f}%"}
+        if answered:
+            _sub(svg, "rect", **place, y=f"{_STRIP - high:g}", height=f"{high:g}", **_class("done"))
+        if failed:
+            # Never too small to be seen.
+            red = max(6.0, round((_STRIP - 2) * failed / most, 1))
+            _sub(svg, "rect", **place, y="0", height=f"{red:g}", **_class("failed"))
+    return Drawing(_markup(svg), float(len(seconds)))
+
+
+def _bar(svg: Element, span: Span, start: float, whole: float, top: int) -> None:
+    x = 100 * (span.began - start) / whole
+    wide = max(_LEAST, 100 * (span.ended - span.began) / whole)
+    box = _sub(
+        svg,
+        "svg",
+        x=f"{min(x, 100 - _LEAST):.3f}%",
+        y=str(top),
+        width=f"{min(wide, 100 - min(x, 100 - _LEAST)):.3f}%",
+        height=str(_BAR),
+        **_class(_CLASSES[span.mark]),
+    )
+    title = SubElement(box, "title")
+    step = one_line(span.step)
+    title.text = f"{span.mark} {step}, {duration(span.ended - span.began)}"
+    # What was put back is a hollow bar, what failed a hatched one.
+    _sub(box, "rect", x="0", y="0", width="100%", height=str(_BAR), rx="3", **_class("shape"))
+    _text(box, "6", 14, f"{'' if span.mark == '✓' else span.mark + ' '}{step}", "step")
+
+
+def _ticks(svg: Element) -> None:
+    for per_cent in (25, 50, 75):
+        place = f"{per_cent}%"
+        _sub(svg, "line", x1=place, x2=place, y1="0", y2="100%", **_class("tick"))
+
+
+def _svg(title: str, says: str) -> Element:
+    return Element("svg", {"width": "100%", "role": "img", "aria-label": f"{title}. {says}"})
+
+
+def _text(parent: Element, x: str, y: int, words: str, kind: str) -> None:
+    _sub(parent, "text", x=x, y=str(y), **_class(kind)).text = words
+
+
+def _sub(parent: Element, tag: str, **attributes: str) -> Element:
+    return SubElement(parent, tag, attributes)
+
+
+def _class(name: str) -> dict[str, str]:
+    return {"class": name}
+
+
+def _markup(svg: Element) -> Markup:
+    # ElementTree has escaped what is in it.
+    return Markup(tostring(svg, encoding="unicode"))  # noqa: S704

@@ -1,0 +1,114 @@
+"""What a run that died has left, and how it is brought to a defined end.
+
+It is finished where everything that could fail had passed: every host serves the new release and
+was watched through its bake. Else it is undone: every host goes back to what it was on. A rollback
+that died is finished in any case: somebody wanted to be away from where it started.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from deploy import history
+from deploy.errors import Refused
+
+if TYPE_CHECKING:
+    from deploy.facts import HostFacts
+    from deploy.journal import Dead
+    from deploy.release import Release
+
+Way = Literal["finish", "undo"]
+_SETTLING = "settling"
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """Which way is taken and why, and the release that every host then is on.
+
+    `target` is None where nothing was deployed before: what was begun is taken away. `mends` is
+    what comes first on hosts in the middle of a roll; `dead` are the runs.
+    """
+
+    way: Way
+    why: str
+    target: Release | None
+    mends: Mapping[str, Literal["settle", "abandon"]]
+    dead: Sequence[Dead]
+
+    def __str__(self) -> str:
+        what = "; ".join(str(one) for one in self.dead) or "a roll was cut off"
+        end = "finishing it" if self.way == "finish" else "taking it back"
+        return f"{what}: {end}, as {self.why}"
+
+
+def passed(dead: Dead, facts: Mapping[str, HostFacts]) -> bool:
+    """Had everything passed that could fail: does every host serve the release, watched?"""
+    return all(
+        one.release == dead.release
+        if one.unfinished is None
+        else one.unfinished.release == dead.release
+        and (one.unfinished.phase == _SETTLING or ("switch", host) in dead.did)
+        for host, one in facts.items()
+    )
+
+
+def recovery(
+    dead: Sequence[Dead], facts: Mapping[str, HostFacts], asked: Way | None = None
+) -> Recovery | None:
+    """Say how what was left is brought to an end; None where nothing was left.
+
+    Args:
+        dead: the runs without an end, by their records, the oldest first.
+        facts: host → what is there.
+        asked: the way that somebody has chosen; None: by the rule.
+
+    Raises:
+        Refused: there is no such way.
+    """
+    if not dead and not any(one.unfinished for one in facts.values()):
+        return None
+    way, why = (asked, "as was asked") if asked else _rule(dead, facts)
+    target = _target(dead, facts, way)
+    mends: dict[str, Literal["settle", "abandon"]] = {}
+    for host, one in facts.items():
+        if one.unfinished is None:
+            continue
+        # Where the old containers are going already, the only way is on.
+        going = one.unfinished.phase == _SETTLING
+        wanted = target is not None and one.unfinished.release == target.id
+        switched = bool(dead) and ("switch", host) in dead[-1].did
+        mends[host] = "settle" if going or (wanted and switched) else "abandon"
+    return Recovery(way, why, target, mends, dead)
+
+
+def _rule(dead: Sequence[Dead], facts: Mapping[str, HostFacts]) -> tuple[Way, str]:
+    if not dead:
+        return "undo", "no record says how far it had come"
+    last = dead[-1]
+    if last.verb == "rollback":
+        return "finish", "somebody wanted to be away from where it started"
+    if passed(last, facts):
+        return "finish", f"every host serves {last.tag} and had passed all that could fail"
+    on = [host for host, one in facts.items() if one.release == last.release and not one.unfinished]
+    if on:
+        return "undo", f"only {', '.join(on)} had come to the end of it"
+    return "undo", "no host had come to the end of it"
+
+
+def _target(dead: Sequence[Dead], facts: Mapping[str, HostFacts], way: Way) -> Release | None:
+    known = history.releases(facts)
+    if way == "finish":
+        if not dead:
+            raise Refused("no record says what was to be finished", mend="--undo takes it back.")
+        wanted = dead[-1].release
+    else:
+        before = {release for release in dead[0].before.values() if release} if dead else set()
+        stack = history.way_back(history.entries(facts))
+        wanted = before.pop() if len(before) == 1 else (stack[-1] if stack else "")
+    if not wanted:
+        return None
+    if wanted not in known:
+        raise Refused(f"the files of {wanted} are no longer on any host")
+    return known[wanted]

@@ -1,0 +1,231 @@
+"""What a task does under the lease of its environment."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from invoke.exceptions import Exit
+
+from deploy.errors import HeadwayError, Held, HostError, Refused, UsageError
+from deploy.redaction.sink import current
+from deploy.tasks.edge import refused, show, shown
+
+if TYPE_CHECKING:
+    from deploy.api import Intent
+    from deploy.lease.lease import Lease
+    from deploy.lease.words import Claim, Seen
+    from deploy.recovery import Way
+    from deploy.situation import Situation
+
+HELP = {"wait": "how long to wait for somebody else's run to end: 15m"}
+
+
+def claim(one: Situation, reason: str) -> Claim:
+    """Who we are, and what for."""
+    from deploy.lease.words import Claim, run_url
+    from deploy.situation import whoami
+
+    return Claim(one.run, whoami(os.environ), reason, run_url(os.environ))
+
+
+def told(text: str) -> None:
+    """Say something that is no part of a run."""
+    show(text, to=sys.stderr)
+
+
+@contextmanager
+def leased(
+    one: Situation,
+    reason: str,
+    wait: str | None = None,
+    *,
+    preempt: bool = False,
+    look: Callable[[], object] | None = None,
+) -> Iterator[Lease]:
+    """Have the lease, and give it back at the end.
+
+    Args:
+        one: the environment.
+        reason: what for, in the words of the command.
+        wait: how long to wait for somebody else, as it was typed.
+        preempt: ask them to stop at their next safe point.
+        look: looks at all hosts, and says what is wrong with each, where the lease can't be had.
+
+    Raises:
+        Exit: it can't be had; why has been shown.
+    """
+    mine = claim(one, reason)
+
+    def tell(text: str) -> None:
+        told(text)
+        if wait or preempt:
+            from deploy.notify.choose import tell_waiting
+
+            tell_waiting(one.environment, mine.name, reason, current().redact(text))
+
+    try:
+        lease = one.keeper.take(mine, tell, wait=_seconds(wait), preempt=preempt)
+    except Held as error:
+        raise refused(error) from None
+    except (HostError, Refused) as error:
+        raise refused(_why(one, error, look)) from None
+    one.fence = lease.token
+    with lease.kept():
+        if lease.was != "free":
+            told(_taken_over(lease))
+            one.bar()
+        yield lease
+
+
+def _why(one: Situation, error: HeadwayError, look: Callable[[], object] | None) -> HeadwayError:
+    """The hosts may say more than the one that keeps the lease."""
+    if look is not None:
+        try:
+            look()
+        except HeadwayError as more:
+            return more
+    host = one.environment.lease_host
+    return Refused(
+        f"the lease of {one.environment.name}, which {host} keeps, can't be had: {error}"
+    )
+
+
+def _taken_over(lease: Lease) -> str:
+    if lease.was == "broken":
+        return "the lease was taken from somebody: waiting for what is still at work on the hosts"
+    last = lease.seen.holder
+    return f"the lease of {last} has expired: taking it over"
+
+
+def _seconds(wait: str | None) -> float:
+    from deploy.settings.durations import seconds
+
+    try:
+        return seconds(wait) if wait else 0
+    except ValueError as error:
+        raise UsageError(f"--wait {wait}: {error}", state="Nothing has been changed.") from None
+
+
+def mended(one: Situation, lease: Lease, way: Way | None = None, *, smoke: bool = False) -> bool:
+    """Bring to an end what a dead run has left; False where there was nothing.
+
+    `smoke`: the smoke tests have the last word.
+
+    Raises:
+        Exit: it could not be brought to an end.
+        Refused: there is no way to an end, such as a release whose files are gone.
+        HeadwayError: it could not be looked at.
+    """
+    from deploy.events import Outcome
+    from deploy.journal import dead
+    from deploy.recover import recover
+    from deploy.recovery import recovery
+    from deploy.situation import whoami
+    from deploy.story.recorder import Recorder
+
+    found = recovery(dead(lease.seen.records), one.gather(), way)
+    if found is None:
+        return False
+    by = whoami(os.environ)
+    ended = shown(
+        lambda stream, cancel: recover(one, found, by, stream, lease, cancel, smoke=smoke),
+        one.environment,
+        lease,
+        Recorder(one, found.target, current()),
+    )
+    if ended.outcome is Outcome.REFUSED and ended.exit_code == Refused.exit_code:
+        raise Refused(ended.message, state="It is left as it was.")
+    if ended.exit_code:
+        raise Exit(code=ended.exit_code)
+    return True
+
+
+@contextmanager
+def after_the_dead(one: Situation, lease: Lease) -> Iterator[None]:
+    """Deal with what dead runs have left, before a deploy; their records are closed after it.
+
+    Where there is no way to an end of it, the deploy goes on: it takes every host to its release,
+    whatever that is on.
+    """
+    from deploy.journal import dead
+
+    runs = [run.run for run in dead(lease.seen.records)]
+    if runs:
+        try:
+            mended(one, lease)
+        except Refused as error:
+            told(f"{error}\nGoing on: the deploy takes every host to its release all the same.")
+    yield
+    if lease.seen.records:
+        lease.close(runs)
+
+
+def no_dead(one: Situation, lease: Lease) -> None:
+    """Have it that no run that died has left anything, before what was planned is done.
+
+    Raises:
+        Exit: one has; which has been shown.
+    """
+    from deploy.journal import dead
+
+    runs = dead(lease.seen.records)
+    if runs:
+        name = one.environment.name
+        mend = f"inv recover.{name}    then plan it again: inv plan.{name} --out FILE"
+        raise refused(Refused(f"{runs[-1].run} died, and what it has left comes first", mend=mend))
+
+
+def numbered(one: Situation, lease: Lease, make: Callable[[], Intent]) -> Callable[[], Intent]:
+    """Make an intent under a number above all that the hosts have seen.
+
+    It is so already, but where another host kept the lease before, or this one was made anew.
+    """
+
+    def made() -> Intent:
+        intent = make()
+        seen = max((facts.fence for facts in one.facts.values()), default=0)
+        # What came under our own number has been seen as well.
+        if seen <= lease.token:
+            return intent
+        lease.above(seen)
+        one.fence = lease.token
+        return make()
+
+    return made
+
+
+def described(seen: Seen) -> list[str]:
+    """Who has it, in a line each."""
+    lines = []
+    if seen.hold:
+        lines.append(f"held by {seen.hold}")
+    if seen.holder:
+        state = "at work" if seen.holder.alive else "expired"
+        lines.append(f"{state}: {seen.holder}, heard of {seen.holder.age} s ago")
+    return lines
+
+
+def in_the_middle(one: Situation) -> list[str]:
+    """Who is at work, and what a run that died has left, for people; the hosts have been read."""
+    from deploy.journal import dead
+    from deploy.recovery import recovery
+
+    name = one.environment.name
+    try:
+        seen = one.keeper.look(claim(one, "look"))
+        lines = described(seen)
+        runs = [run for run in dead(seen.records) if not _at_work(seen, run.run)]
+        found = recovery(runs, one.facts) if runs or not lines else None
+    except HeadwayError as error:
+        return [str(error)]
+    if found:
+        lines += [str(found), f"inv recover.{name} does that, and so does the next deploy."]
+    return lines
+
+
+def _at_work(seen: Seen, run: str) -> bool:
+    return seen.holder is not None and seen.holder.alive and seen.holder.run == run

@@ -1,0 +1,125 @@
+"""More than one person, and runs that are stopped, suspended or asked to make way."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.faults.questions import ask
+from tests.faults.watched import end_of, until
+
+if TYPE_CHECKING:
+    from tests.fleet.conftest import Loads
+    from tests.fleet.project import Project
+
+pytestmark = pytest.mark.fleet
+
+
+def test_two_deploys_at_once(quick: Project, load: Loads) -> None:
+    with load(rate=20) as traffic:
+        first = quick.start("deploy", "--tag", quick.new)
+        said = until(first, "web-1     switch")
+        second = quick.deploy(quick.other)
+        assert second.exit_code == 6, second.text
+        assert f"deploy of {quick.new}" in second.text
+        assert "Nothing has been changed." in second.text
+        done = end_of(first, said)
+    ask(quick, traffic, done, exit_code=0, version=quick.new)
+
+
+def test_a_second_deploy_that_waits(quick: Project, load: Loads) -> None:
+    with load(rate=20) as traffic:
+        first = quick.start("deploy", "--tag", quick.new)
+        said = until(first, "web-1     stage")
+        second = quick.inv("deploy", "--tag", quick.other, "--wait", "5m")
+        assert end_of(first, said).exit_code == 0
+    assert "waiting for it for up to 300 s" in second.text
+    ask(quick, traffic, second, exit_code=0, version=quick.other)
+
+
+def test_a_rollback_preempts_a_deploy(quick: Project, load: Loads) -> None:
+    with load(rate=20) as traffic:
+        first = quick.start("deploy", "--tag", quick.new)
+        said = until(first, "✓ web-1     switch")
+        done = quick.inv("rollback", "--preempt")
+        stopped = end_of(first, said)
+    assert stopped.exit_code == 130, stopped.text
+    assert "asks for the lease: rollback" in stopped.text
+    ask(quick, traffic, done, exit_code=0, version=quick.old)
+
+
+def test_an_owner_who_wakes_up_changes_nothing(quick: Project, load: Loads) -> None:
+    with load(rate=20) as traffic:
+        first = quick.start("deploy", "--tag", quick.new)
+        said = until(first, "✓ web-1     stage")
+        first.send_signal(signal.SIGSTOP)
+        done = quick.deploy(quick.other)
+        first.send_signal(signal.SIGCONT)
+        woken = end_of(first, said)
+    assert "has expired: taking it over" in done.text
+    assert woken.exit_code == 6, woken.text
+    ask(quick, traffic, done, exit_code=0, version=quick.other)
+
+
+def test_the_ladder_of_a_cancelled_runner(quick: Project, load: Loads) -> None:
+    """SIGINT, 7.5 s, SIGTERM, 2.5 s, SIGKILL: it has left before the last of them."""
+    with load(rate=20) as traffic:
+        first = quick.start("deploy", "--tag", quick.new)
+        said = until(first, "web-1     switch")
+        first.send_signal(signal.SIGINT)
+        began = time.monotonic()
+        try:
+            first.wait(timeout=7.5)
+        except subprocess.TimeoutExpired:
+            first.send_signal(signal.SIGTERM)
+        stopped = end_of(first, said)
+        assert time.monotonic() - began < 10
+        assert stopped.exit_code == 130, stopped.text
+        # Nobody has to wait for a lease to expire.
+        done = quick.inv("recover")
+    ask(quick, traffic, done, exit_code=0, version=quick.old)
+
+
+def test_left_at_once_on_sigterm(quick: Project, load: Loads) -> None:
+    with load(rate=20) as traffic:
+        first = quick.start("deploy", "--tag", quick.new)
+        said = until(first, "web-2     stage")
+        first.send_signal(signal.SIGTERM)
+        began = time.monotonic()
+        left = end_of(first, said)
+        assert time.monotonic() - began < 2.5
+        assert left.exit_code == 130
+        assert "left at once, as asked" in left.text
+        done = quick.inv("recover", "--finish")
+    ask(quick, traffic, done, exit_code=0, version=quick.new)
+
+
+def test_held_by_hand(quick: Project) -> None:
+    held = quick.inv("lock", "--reason", "we move the DNS")
+    assert held.exit_code == 0, held.text
+    other = quick.typed_by("ben", "deploy", "--tag", quick.new)
+    assert other.exit_code == 6, other.text
+    assert "we move the DNS" in other.text
+    refused = quick.typed_by("ben", "unlock", "--yes")
+    assert refused.exit_code == 6, refused.text
+    assert "we move the DNS" in refused.text
+    own = quick.deploy(quick.new)
+    assert own.exit_code == 0, own.text
+    free = quick.inv("unlock", "--yes")
+    assert free.exit_code == 0, free.text
+    assert quick.typed_by("ben", "deploy", "--tag", quick.new).exit_code == 0
+
+
+def test_the_host_that_keeps_the_lease_is_down(quick: Project) -> None:
+    subprocess.run(["docker", "pause", "headway-web-1"], check=True, capture_output=True)
+    try:
+        done = quick.deploy(quick.new)
+    finally:
+        subprocess.run(["docker", "unpause", "headway-web-1"], check=True, capture_output=True)
+    assert done.exit_code == 3, done.text
+    assert "web-1" in done.text
+    assert set(quick.tags().values()) == {quick.old}

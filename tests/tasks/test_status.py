@@ -1,0 +1,66 @@
+"""`inv status` over hosts of which one may be down."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from invoke.context import Context
+from invoke.exceptions import Exit
+
+from deploy.situation import Situation
+from deploy.tasks import status
+from tests.faults.fleet import Course, Fleet
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fleet:
+    found = Fleet.new(tmp_path, {"bake": "0s", "min_healthy_time": "0s"})
+    found.run("v1", Course())
+
+    @contextmanager
+    def situation(_root: Path, _name: str) -> Iterator[Situation]:
+        with found._in_memory():
+            yield Situation.of(found.environment)
+
+    monkeypatch.setattr(status, "situation", situation)
+    monkeypatch.setattr(status, "in_the_middle", lambda one: [f"read: {len(one.facts)}"])
+    return found
+
+
+def typed(**options: bool) -> None:
+    status.make(Path(), "staging").body(Context(), **options)
+
+
+def test_a_host_that_is_down_hides_none_of_the_others(
+    fleet: Fleet, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fleet.hosts["web-2"].away_until = fleet.clock + 100
+    typed()
+    said = capsys.readouterr().out
+    assert "  web-1  v1\n" in said
+    assert "  web-2  ! web-2: no route to it\n" in said
+    assert "read: 3" in said
+
+
+def test_as_json(fleet: Fleet, capsys: pytest.CaptureFixture[str]) -> None:
+    fleet.hosts["web-2"].away_until = fleet.clock + 100
+    typed(json=True)
+    rows = json.loads(capsys.readouterr().out)
+    assert {host: (row["tag"], row["problem"]) for host, row in rows.items()} == {
+        "db-1": ("v1", ""),
+        "web-1": ("v1", ""),
+        "web-2": ("", "web-2: no route to it"),
+        "web-3": ("v1", ""),
+    }
+
+
+def test_none_answers(fleet: Fleet) -> None:
+    for host in fleet.hosts.values():
+        host.away_until = fleet.clock + 100
+    with pytest.raises(Exit, match="web-1: no route to it") as ended:
+        typed()
+    assert ended.value.code == 3

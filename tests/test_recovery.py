@@ -1,0 +1,164 @@
+"""What is decided about a run that died: from its record and from what is there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from deploy.errors import Refused
+from deploy.events import Outcome, RunEnded
+from deploy.facts import HostFacts, Unfinished
+from deploy.journal import Dead, away_from, began, dead, ended
+from deploy.recovery import recovery
+from deploy.release import Release
+
+HOSTS = ("web-1", "web-2")
+
+
+def release(tag: str) -> Release:
+    images = {"web": f"shop@sha256:{'0' * 64}"}
+    return Release(f"{tag}-1", tag, images, "2026-01-01T00:00:00Z")
+
+
+OLD, NEW = release("v1"), release("v2")
+
+
+def facts(on: str, unfinished: str = "", phase: str = "") -> HostFacts:
+    return HostFacts(
+        release=on and f"{on}-1",
+        unfinished=Unfinished(f"{unfinished}-1", "d-1", phase) if unfinished else None,
+        releases={OLD.id: OLD, NEW.id: NEW},
+    )
+
+
+def run(*more: dict[str, Any], verb: str = "deploy", to: str = "v2", on: str = "v1") -> list[Dead]:
+    first = began("d-1", verb, release(to), "ana", dict.fromkeys(HOSTS, facts(on)))
+    lines = [
+        {"v": 1, "run": "d-1", "at": "2026-01-01T00:00:00Z", **line} for line in (first, *more)
+    ]
+    return dead(lines)
+
+
+def did(step: str, *hosts: str) -> list[dict[str, Any]]:
+    return [{"what": "did", "step": step, "host": host} for host in hosts]
+
+
+def test_nothing_was_left() -> None:
+    assert recovery([], {"web-1": facts("v1")}) is None
+
+
+def test_one_that_died_before_it_changed_anything_is_undone_by_doing_nothing() -> None:
+    found = recovery(run(), dict.fromkeys(HOSTS, facts("v1")))
+    assert found is not None
+    assert (found.way, found.target, found.mends) == ("undo", OLD, {})
+
+
+def test_one_host_is_on_the_new_release() -> None:
+    found = recovery(run(), {"web-1": facts("v2"), "web-2": facts("v1", "v2", "staged")})
+    assert found is not None
+    assert (found.way, found.target) == ("undo", OLD)
+    assert found.mends == {"web-2": "abandon"}
+    assert found.why == "only web-1 had come to the end of it"
+
+
+def test_all_hosts_are_on_the_new_release() -> None:
+    found = recovery(run(), dict.fromkeys(HOSTS, facts("v2")))
+    assert found is not None
+    assert (found.way, found.target, found.mends) == ("finish", NEW, {})
+
+
+def test_the_last_host_was_settling() -> None:
+    found = recovery(run(), {"web-1": facts("v2"), "web-2": facts("v1", "v2", "settling")})
+    assert found is not None
+    assert (found.way, found.mends) == ("finish", {"web-2": "settle"})
+
+
+def test_the_last_host_had_passed_its_bake() -> None:
+    here = {"web-1": facts("v2"), "web-2": facts("v1", "v2", "switched")}
+    found = recovery(run(*did("switch", "web-2")), here)
+    assert found is not None
+    assert (found.way, found.mends) == ("finish", {"web-2": "settle"})
+
+
+def test_the_last_host_was_in_its_bake() -> None:
+    found = recovery(run(), {"web-1": facts("v2"), "web-2": facts("v1", "v2", "switched")})
+    assert found is not None
+    assert (found.way, found.target, found.mends) == ("undo", OLD, {"web-2": "abandon"})
+
+
+def test_what_is_settling_can_only_go_on_and_then_back() -> None:
+    found = recovery(run(), {"web-1": facts("v1", "v2", "settling"), "web-2": facts("v1")})
+    assert found is not None
+    assert (found.way, found.target, found.mends) == ("undo", OLD, {"web-1": "settle"})
+
+
+def test_a_rollback_is_finished() -> None:
+    left = run(verb="rollback", to="v1", on="v2")
+    found = recovery(left, {"web-1": facts("v1"), "web-2": facts("v2")})
+    assert found is not None
+    assert (found.way, found.target) == ("finish", OLD)
+    assert away_from(left) == OLD.id
+
+
+@pytest.mark.parametrize(("asked", "target"), [("finish", NEW), ("undo", OLD)])
+def test_somebody_chooses(asked: Any, target: Release) -> None:
+    here = {"web-1": facts("v2"), "web-2": facts("v1")}
+    found = recovery(run(), here, asked)
+    assert found is not None
+    assert (found.way, found.why, found.target) == (asked, "as was asked", target)
+
+
+def test_a_first_deploy_leaves_nothing_to_go_back_to() -> None:
+    found = recovery(run(on=""), {"web-1": facts("", "v2", "staged"), "web-2": facts("")})
+    assert found is not None
+    assert (found.way, found.target, found.mends) == ("undo", None, {"web-1": "abandon"})
+
+
+def test_nobody_wrote_it_down() -> None:
+    here = {"web-1": facts("v1", "v2", "staged"), "web-2": facts("v1")}
+    found = recovery([], here)
+    assert found is not None
+    assert (found.way, found.mends) == ("undo", {"web-1": "abandon"})
+    with pytest.raises(Refused, match="no record"):
+        recovery([], here, "finish")
+
+
+def test_files_that_are_gone() -> None:
+    here = {"web-1": HostFacts(release="v2-1"), "web-2": facts("v1")}
+    gone = {host: HostFacts(release=one.release) for host, one in here.items()}
+    with pytest.raises(Refused, match="v1-1 are no longer on any host"):
+        recovery(run(), gone)
+
+
+def test_a_rollback_after_a_dead_deploy_goes_to_where_that_began() -> None:
+    assert away_from(run()) == OLD.id
+    assert away_from([]) is None
+    assert away_from(run(on="")) is None
+
+
+def test_a_stopped_run_has_no_end_and_others_have() -> None:
+    def line(outcome: Outcome) -> str:
+        return str(ended(RunEnded(outcome=outcome, exit_code=0, seconds=0, message=""))["what"])
+
+    assert line(Outcome.CANCELLED) == "stopped"
+    for outcome in set(Outcome) - {Outcome.CANCELLED}:
+        assert line(outcome) == "ended"
+
+
+def test_in_words() -> None:
+    found = recovery(run({"what": "stopped"}), dict.fromkeys(HOSTS, facts("v1")))
+    assert str(found) == (
+        "deploy of v2 by ana, begun 2026-01-01 00:00:00 UTC, was stopped in the middle: "
+        "taking it back, as no host had come to the end of it"
+    )
+
+
+def test_a_line_of_a_newer_headway() -> None:
+    with pytest.raises(Refused, match="newer version of Headway") as refused:
+        dead([{"v": 2, "run": "d-1", "what": "began"}])
+    assert refused.value.exit_code == 3
+
+
+def test_a_record_that_ends_before_its_beginning_says_nothing() -> None:
+    assert dead([{"v": 1, "run": "d-1", "at": "", "what": "did", "step": "x", "host": ""}]) == []
