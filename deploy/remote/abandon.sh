@@ -111,6 +111,7 @@ have_in_slot() {
 		return 0
 	fi
 	mended=yes
+	know "$1"
 	# Told to end, it may be told to start again at once, as by `restart`: that is seen when it has ended.
 	looks=0
 	while [ -n "$(containers "$2" | runs_in "$3")" ] && [ -z "$(made_by_hand "$1" "$2")" ] && [ $looks -lt 30 ]; do

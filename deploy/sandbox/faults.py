@@ -95,6 +95,8 @@ printf '{answer}' >/run/headway-answer
 {stop}
 setsid socat {listener} SYSTEM:'sed "/^.$/q" >/dev/null; cat /run/headway-answer' \\
     </dev/null >/dev/null 2>&1 &
+# 5059 is 13C3, and 0A listens
+timeout 10 sh -c 'until grep -q ":13C3 00000000:0000 0A " /proc/net/tcp; do sleep 0.05; done'
 {make}""",
         f"{mend}\n{stop}",
     )

@@ -19,7 +19,7 @@ from deploy.database.rehearsal.source import Data, SchemaOnly
 from deploy.database.rehearsal.throwaway import throwaway
 from deploy.errors import Refused, Unreachable
 from tests.backup.conftest import Heard, Server, asked
-from tests.backup.test_backup import LosesTheConnection
+from tests.backup.test_backup_cut_short import LosesTheConnection
 from tests.database.conftest import IMAGE, docker
 from tests.localhost import LocalHost
 
