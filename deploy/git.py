@@ -65,6 +65,19 @@ def between(folder: Path, older: str, newer: str) -> list[Commit] | None:
     ]
 
 
+def committed(folder: Path, older: str, newer: str) -> list[int]:
+    """Return when the commits that came with `newer` since `older` were made: Unix seconds.
+
+    Merges are none of them. `older` may be "": then it is `newer` alone. Of commits that are not
+    here nothing is known.
+    """
+    if not _HASH.fullmatch(newer) or (older and not _HASH.fullmatch(older)):
+        return []
+    which = [f"{older}..{newer}"] if older else ["-1", newer]
+    text = _git(folder, "log", "--no-merges", "--format=%ct", *which, "--")
+    return [int(line) for line in (text or "").split()]
+
+
 def authors(folder: Path, older: str, newer: str) -> list[str]:
     """Return who wrote what came with `newer` since `older`, each once, the newest first."""
     if not (_HASH.fullmatch(older) and _HASH.fullmatch(newer)):

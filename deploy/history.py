@@ -22,7 +22,8 @@ class Entry:
     """One deploy or rollback, put together from the journals of the hosts.
 
     `outcome` is done, reverted, failed, refused or unfinished; times are ISO 8601, UTC, by hosts'
-    clocks. `rehearsal` is what the rehearsal of its migrations has shown, "" without one.
+    clocks. `rehearsal` is what the rehearsal of its migrations has shown, "" without one; `commit`
+    is what was deployed, "" where nobody knew or it did not come to its end.
     """
 
     deploy: str
@@ -36,6 +37,7 @@ class Entry:
     hosts: tuple[str, ...]
     reason: str
     rehearsal: str = ""
+    commit: str = ""
 
 
 def releases(facts: Mapping[str, HostFacts]) -> dict[str, Release]:
@@ -113,6 +115,7 @@ def _entry(
         hosts=tuple(dict.fromkeys(host for host, _ in said)),
         reason=_reason(line for _, line in said if line["what"] in _WRONG),
         rehearsal=_reason(line for _, line in said if line["what"] == "rehearsed"),
+        commit=next((line["commit"] for _, line in said if line.get("commit")), ""),
     )
 
 

@@ -287,6 +287,7 @@ def _again(
             "by": order.whose,
             "verb": order.plan.verb,
             "release": order.release.id,
+            "commit": order.release.commit,
         }
         situation.gather(carried.on_hosts if carried else (), conclude=settings)
         return plan()

@@ -100,6 +100,24 @@ class Situation:
         for host in self.hosts.values():
             host.close()
 
+    def gather_what_answers(self, since: str = "") -> dict[str, HeadwayError]:
+        """Read the hosts that can be read, and keep what was found.
+
+        Args:
+            since: read the journals back to then, as `2026-01-02T03:04:05Z`, or further.
+
+        Returns:
+            Host → why it can't be read.
+
+        Raises:
+            Refused: none of them can.
+        """
+        found = self.read(since=since)
+        self.facts = {host: one for host, one in found.items() if not isinstance(one, HeadwayError)}
+        if not self.facts:
+            raise Refused("\n".join(map(str, found.values())))
+        return {host: one for host, one in found.items() if isinstance(one, HeadwayError)}
+
     def gather(
         self, on_hosts: Sequence[str] = (), *, conclude: Mapping[str, str] | None = None
     ) -> dict[str, HostFacts]:
@@ -121,14 +139,19 @@ class Situation:
         return self.facts
 
     def read(
-        self, on_hosts: Sequence[str] = (), *, conclude: Mapping[str, str] | None = None
+        self,
+        on_hosts: Sequence[str] = (),
+        *,
+        conclude: Mapping[str, str] | None = None,
+        since: str = "",
     ) -> dict[str, HostFacts | HeadwayError]:
         """The same, where a host that can't be read is no reason not to know of the others."""
         seconds = self.environment.rollout.script_deadline
 
         def one(host: Host) -> HostFacts:
             if conclude is None:
-                lines = self.arrows(host.name, {}).read("facts", on_hosts, timeout=seconds)
+                asked = self.arrows(host.name, {"journal_since": since})
+                lines = asked.read("facts", on_hosts, timeout=seconds)
                 return facts_module.read(lines)
             report = self.arrows(host.name, conclude).send(
                 "conclude", on_hosts, token=f"{conclude['deploy']}.conclude", timeout=seconds
@@ -184,6 +207,8 @@ class Situation:
             "deploy": "",
             "verb": "",
             "by": "",
+            "commit": "",
+            "journal_since": "",
             "token": "",
             "lock_wait": str(_LOCK_WAIT),
             "fence": str(self.fence),

@@ -19,7 +19,7 @@ NOBODY = git.Commit("", "", "")
 class Checkout:
     folder: Path
 
-    def git(self, *words: str, author: str = "Ana", binary: bytes = b"") -> str:
+    def git(self, *words: str, author: str = "Ana", binary: bytes = b"", when: str = "") -> str:
         environ = {
             "PATH": os.environ["PATH"],
             "HOME": str(self.folder),
@@ -29,6 +29,7 @@ class Checkout:
                 for who in ("AUTHOR", "COMMITTER")
                 for what in ("NAME",)
             },
+            **({"GIT_COMMITTER_DATE": when} if when else {}),
             **{f"GIT_{who}_EMAIL": "a@example.org" for who in ("AUTHOR", "COMMITTER")},
         }
         done = subprocess.run(
@@ -150,6 +151,30 @@ def test_only_hashes_get_to_git(checkout: Checkout, evil: str) -> None:
     assert git.between(checkout.folder, evil, new.sha) is None
     assert git.between(checkout.folder, new.sha, evil) is None
     assert git.authors(checkout.folder, evil, new.sha) == []
+
+
+def test_when_commits_were_made(checkout: Checkout, tmp_path: Path) -> None:
+    def at(minute: int, message: str) -> str:
+        checkout.git("commit", "-q", "--allow-empty", "-m", message, when=f"@{minute * 60} +0000")
+        found = git.commit(checkout.folder)
+        assert found
+        return found.sha
+
+    old = at(1, "First")
+    checkout.git("switch", "-q", "-c", "other")
+    at(2, "On a branch")
+    checkout.git("switch", "-q", "main")
+    at(3, "On main")
+    checkout.git("merge", "-q", "--no-ff", "-m", "Merge it", "other", when="@240 +0000")
+    new = git.commit(checkout.folder)
+    assert new
+    assert sorted(git.committed(checkout.folder, old, new.sha)) == [120, 180]
+    assert git.committed(checkout.folder, "", old) == [60]
+    assert git.committed(checkout.folder, new.sha, old) == []
+    assert git.committed(checkout.folder, "a" * 40, old) == []
+    assert git.committed(checkout.folder, "", "--all") == []
+    assert git.committed(checkout.folder, "--all", old) == []
+    assert git.committed(tmp_path, "", old) == []
 
 
 def test_what_decides_is_pure() -> None:

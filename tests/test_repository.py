@@ -222,7 +222,7 @@ FLOORS: list[set[str]] = [
     {"bundle", "database", "notify", "proxy"},
     {"facts", "gate", "smoke"},
     {"checks", "history", "plan"},
-    {"situation", "steps"},
+    {"dora", "situation", "steps"},
     {"pending", "run"},
     {"order"},
     {"journal", "migrating", "planfile"},

@@ -4,10 +4,12 @@
 render.py   a template and its values → text, everything escaped
 svg.py      the drawings. Pure
 report.py   the page of one run: what its template is given. Pure
+history.py  the page of all runs, likewise
 templates/  base.html and style.css are every page's
 ```
 """
 
+from deploy.page.history import history
 from deploy.page.report import report
 
-__all__ = ["report"]
+__all__ = ["history", "report"]

@@ -26,10 +26,16 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters |= {"line": one_line, "lines": clean, "duration": duration, "moment": moment}
+    found.filters |= {"line": one_line, "lines": clean, "duration": duration}
+    found.filters |= {"moment": moment, "day": day}
     source, _, _ = found.loader.get_source(found, "style.css")  # type: ignore[union-attr]
     found.globals["style"] = Markup(source)  # noqa: S704 - our own file
     return found
+
+
+def day(at: float) -> str:
+    """A day for people: `29 Nov 2026`."""
+    return f"{datetime.fromtimestamp(at, UTC):%d %b %Y}".lstrip("0")
 
 
 def moment(at: float) -> str:

@@ -116,7 +116,11 @@ def _traffic(story: Story) -> dict[str, Any] | None:
     answered, failed = sum(one.answered for one in seconds), sum(one.failed for one in seconds)
     says = f"{answered:,} answered and {failed:,} failed in {len(seconds)} seconds"
     title = "Requests in each second"
-    return {"drawing": strip(seconds, title, says), "answered": answered, "failed": failed}
+    return {
+        "drawing": strip([(one.answered, one.failed) for one in seconds], title, says),
+        "answered": answered,
+        "failed": failed,
+    }
 
 
 def _image(image: Image | None) -> str:

@@ -17,14 +17,13 @@ from markupsafe import Markup
 from deploy.views.text import duration, one_line
 
 if TYPE_CHECKING:
-    from deploy.story.story import Second
     from deploy.views.gantt import Span
 
 _BAR, _LANE, _NAME = 20, 24, 20
 """Pixels: a bar, a bar with what is above the next one, the line with a host's name."""
 _LEAST = 0.4
 """Per cent of the width below which a bar would not be seen."""
-_STRIP, _MOST_SECONDS = 64, 240
+_STRIP, _MOST_COLUMNS = 64, 240
 _CLASSES = {"✓": "done", "✗": "failed", "↩": "undone"}
 
 
@@ -56,25 +55,25 @@ def timeline(spans: Sequence[Span], title: str, says: str) -> Drawing:
     return Drawing(_markup(svg), whole)
 
 
-def strip(seconds: Sequence[Second], title: str, says: str) -> Drawing:
-    """The requests of each second: answered from below, failed from above, each on its own."""
-    width = -(-len(seconds) // _MOST_SECONDS) or 1
-    columns = [seconds[at : at + width] for at in range(0, len(seconds), width)]
-    counts = [(sum(s.answered for s in one), sum(s.failed for s in one)) for one in columns]
-    most = max((answered + failed for answered, failed in counts), default=0) or 1
+def strip(times: Sequence[tuple[int, int]], title: str, says: str) -> Drawing:
+    """What went well at each time, and what failed: well from below, failed from above."""
+    width = -(-len(times) // _MOST_COLUMNS) or 1
+    columns = [times[at : at + width] for at in range(0, len(times), width)]
+    counts = [(sum(well for well, _ in one), sum(bad for _, bad in one)) for one in columns]
+    most = max((well + failed for well, failed in counts), default=0) or 1
     svg = _svg(title, says)
     svg.set("height", str(_STRIP))
-    for number, (answered, failed) in enumerate(counts):
+    for number, (well, failed) in enumerate(counts):
         x, wide = 100 * number / len(counts), 100 / len(counts)
-        high = round((_STRIP - 2) * answered / most, 1)
+        high = round((_STRIP - 2) * well / most, 1)
         place = {"x": f"{x:.3f}%", "width": f"{wide * 0.86:.3f}%"}
-        if answered:
+        if well:
             _sub(svg, "rect", **place, y=f"{_STRIP - high:g}", height=f"{high:g}", **_class("done"))
         if failed:
             # Never too small to be seen.
             red = max(6.0, round((_STRIP - 2) * failed / most, 1))
             _sub(svg, "rect", **place, y="0", height=f"{red:g}", **_class("failed"))
-    return Drawing(_markup(svg), float(len(seconds)))
+    return Drawing(_markup(svg), float(len(times)))
 
 
 def _bar(svg: Element, span: Span, start: float, whole: float, top: int) -> None:

@@ -1,5 +1,6 @@
 # shellcheck shell=sh
 # Everything that a plan needs to know of a host, read in one go; nothing is changed, nothing locked.
+# Set above this text: journal_since; for conclude, the release's commit.
 
 # facts [PATH]...: the paths are those that the compose file binds and that no release brings.
 facts() {
@@ -71,12 +72,23 @@ running_facts() {
 	for file in "$state"/releases/*/release.json; do
 		[ -f "$file" ] && printf '{"event":"release","release":%s}\n' "$(cat "$file")"
 	done
-	[ -f "$state/journal.jsonl" ] && tail -n 200 "$state/journal.jsonl" | sed 's/.*/{"event":"journal","line":&}/'
+	[ ! -f "$state/journal.jsonl" ] || journal_lines | sed 's/.*/{"event":"journal","line":&}/'
 	return 0
+}
+
+# journal_lines: the last 200, and those of $journal_since or later, if it is set: 2026-01-02T03:04:05Z.
+journal_lines() {
+	if [ -z "$journal_since" ]; then
+		tail -n 200 "$state/journal.jsonl"
+	else
+		awk -v since="$journal_since" -v before="$(wc -l <"$state/journal.jsonl")" '
+		NR + 200 > before || substr($0, index($0, "\"at\":\"") + 6, 20) >= since' "$state/journal.jsonl"
+	fi
 }
 
 # conclude: the deploy has come to its end here; then what is, so that it can be seen to be right.
 conclude() {
+	extra=${commit:+,\"commit\":\"$(quote "$commit")\"}
 	journal "done"
 	facts "$@"
 }

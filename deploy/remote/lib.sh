@@ -8,7 +8,7 @@
 set -u
 state=$dir/.headway
 log=/dev/null
-reason='' detail='' got='' failing='' figures=''
+reason='' detail='' got='' failing='' extra=''
 
 # A connection that goes away must not stop what has begun: sshd has given the script a session of
 # its own already, so what could still end it is the write to a closed channel.
@@ -133,7 +133,7 @@ journal() {
 
 # note WHAT REASON: the same, with the JSON that comes on standard input.
 note() {
-	figures=$(cat)
+	extra=",\"figures\":$(cat)"
 	journal "$@"
 }
 
@@ -148,7 +148,7 @@ journal_of() {
 		grep -qF "\"deploy\":\"$1\",\"verb\":\"$2\",\"release\":\"$3\",\"what\":\"$4\"" && return 0
 	printf '{"v":1,"at":"%s","deploy":"%s","verb":"%s","release":"%s","what":"%s","reason":"%s","by":"%s"%s}\n' \
 		"$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$1" "$2" "$3" "$4" "$(quote "${5-}")" \
-		"$(quote "$by")" "${figures:+,\"figures\":$figures}" >>"$state/journal.jsonl" &&
+		"$(quote "$by")" "$extra" >>"$state/journal.jsonl" &&
 		sync "$state/journal.jsonl"
 }
 

@@ -1,18 +1,21 @@
-"""`inv history.ENVIRONMENT`: what was deployed, when, by whom, and how it ended."""
+"""`inv history.ENVIRONMENT`: what was deployed, when, by whom, how it ended, and DORA's figures."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deploy.tasks.edge import Verb, show, situation, verb
 from deploy.tasks.leased import in_the_middle
+from deploy.tasks.report import file_of, write
 
 if TYPE_CHECKING:
     from invoke.context import Context
 
+    from deploy.dora import Figures
     from deploy.history import Entry
 
 
@@ -21,38 +24,105 @@ def make(root: Path, name: str) -> Verb:
 
     @verb(
         name=name,
-        doc=f"Say what was deployed to {name}, by whom, and how it ended.",
-        help={"json": "print it as JSON", "limit": "how many, the newest (20)"},
+        doc=f"Say what was deployed to {name}, by whom, how it ended, and DORA's four figures.",
+        help={
+            "json": "print it as JSON",
+            "limit": "how many, the newest (20; on the page 200)",
+            "html": "as a page of HTML, which links the reports that lie beside it",
+            "out": "the page's file (history-ENVIRONMENT.html)",
+        },
     )
-    def history(_c: Context, json: bool = False, limit: int = 20) -> None:
+    def history(
+        _c: Context, json: bool = False, limit: int = 0, html: bool = False, out: str = ""
+    ) -> None:
         """Say what was deployed."""
+        import time
+        from datetime import UTC, datetime
+
+        from deploy import dora
         from deploy.history import entries
 
+        # A day more, as hosts have clocks of their own.
+        begins = datetime.fromtimestamp(time.time() - (dora.DAYS[-1] + 1) * dora.DAY, UTC)
         with situation(root, name) as one:
-            found = entries(one.gather())[-limit:]
-            middle = [] if json else in_the_middle(one)
+            silent = list(one.gather_what_answers(f"{begins:%Y-%m-%dT%H:%M:%SZ}"))
+            middle = [] if json or html else in_the_middle(one)
+        past = entries(one.facts)
+        now = max(host.time for host in one.facts.values())
+        figures = dora.figures(past, _made(one.environment.root, past), now)
+        shown = past[-(limit or (200 if html else 20)) :]
         if json:
-            print(_as_json(found))
+            print(_as_json(shown, figures, silent))
+        elif html or out:
+            from deploy.page import history as page
+
+            file = Path(out or f"history-{name}.html")
+            text = page(
+                one.environment.app,
+                name,
+                shown,
+                figures=figures,
+                weeks=dora.weeks(past, now),
+                reports=_reports(file.parent, name, shown),
+                silent=silent,
+            )
+            write(file, text)
+            show(f"{len(shown)} runs of {name}: {file}")
         else:
-            show("\n".join([*middle, _rendered(found)]))
+            show("\n".join([*middle, *_rendered(shown, figures, silent)]))
 
     return history
 
 
-def _as_json(found: list[Entry]) -> str:
-    return json.dumps([asdict(one) for one in found], indent=2)
+def _made(root: Path, past: Sequence[Entry]) -> dict[str, list[int]]:
+    """Deploy → when the commits that it brought were made, by the checkout."""
+    from deploy import dora, git
+
+    return {
+        deploy: git.committed(root, before, own)
+        for deploy, (before, own) in dora.deployed_since(past).items()
+    }
 
 
-def _rendered(found: list[Entry]) -> str:
-    if not found:
-        return "Nothing has been deployed yet."
+def _reports(folder: Path, name: str, past: Sequence[Entry]) -> dict[str, str]:
+    files = {one.deploy: file_of(name, one.deploy) for one in past}
+    return {deploy: file for deploy, file in files.items() if (folder / file).is_file()}
+
+
+def _as_json(past: Sequence[Entry], figures: Sequence[Figures], silent: Sequence[str]) -> str:
+    body: Mapping[str, object] = {
+        "runs": [asdict(one) for one in past],
+        "figures": [
+            {**asdict(one), "per_week": one.per_week, "failure_rate": one.failure_rate}
+            for one in figures
+        ],
+        "not_asked": silent,
+    }
+    return json.dumps(body, indent=2)
+
+
+def _rendered(
+    past: Sequence[Entry], figures: Sequence[Figures], silent: Sequence[str]
+) -> list[str]:
+    from deploy.dora import in_words
     from deploy.views.text import one_line
 
     lines = []
-    for one in reversed(found):
-        when = one.began.replace("T", " ").replace("Z", " UTC")
+    for one in reversed(past):
+        when = one.began[:16].replace("T", " ")
         reason = f"   {one_line(one.reason)}" if one.reason else ""
         lines.append(
-            f"  {when}  {one.verb:8}  {one.tag:16}  {one.outcome:10}  {one_line(one.by)}{reason}"
+            f"  {when}  {one.verb:8}  {one.tag:16}  {one.outcome:10}  {one.deploy}"
+            f"  {one_line(one.by)}{reason}"
         )
-    return "\n".join(lines)
+    if not past:
+        lines = ["Nothing has been deployed yet."]
+    lines += [
+        "",
+        "  in the last  " + "".join(f"{f'{one.days} days':28}" for one in figures).rstrip(),
+    ]
+    for what, texts in in_words(figures):
+        lines.append(f"  {what:11}  " + "".join(f"{text:28}" for text in texts).rstrip())
+    if silent:
+        lines += ["", f"Not asked, as they do not answer: {', '.join(silent)}."]
+    return lines

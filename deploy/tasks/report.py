@@ -39,8 +39,8 @@ def make(root: Path, name: str) -> Verb:
         if json and not out:
             print(as_json(story, indent=2))
             return
-        out = out or f"report-{name}-{_safe(story.id)}.html"
-        _write(Path(out), as_json(story, indent=2) + "\n" if json else page(story))
+        out = out or file_of(name, story.id)
+        write(Path(out), as_json(story, indent=2) + "\n" if json else page(story))
         show(f"{_told(story)}: {out}")
 
     return worded(
@@ -48,7 +48,7 @@ def make(root: Path, name: str) -> Verb:
         name,
         f"Write the whole story of a run of {name} as a page of HTML.",
         {
-            "run": "the run's id, as inv history --json has it, or how it begins; else the newest",
+            "run": "the run's id, as inv history has it, or how it begins; else the newest",
             "out": "the file to write (report-ENVIRONMENT-ID.html)",
             "json": "as JSON, on standard output or into --out",
             "load": "what a load saw meanwhile: the file that inv sandbox.load wrote",
@@ -63,9 +63,10 @@ def _told(story: Story) -> str:
     return what if story.whole else f"{what}, as far as its record tells"
 
 
-def _safe(id_: str) -> str:
-    """The id as a part of a file's name here, whatever the host says it is."""
-    return re.sub(r"[^\w.-]", "_", id_, flags=re.ASCII)[:80]
+def file_of(name: str, id_: str) -> str:
+    """The file's name where none is said: with the id, whatever the host says that is."""
+    safe = re.sub(r"[^\w.-]", "_", id_, flags=re.ASCII)[:80]
+    return f"report-{name}-{safe}.html"
 
 
 def _load(file: str) -> Traffic:
@@ -88,8 +89,8 @@ def _load(file: str) -> Traffic:
         ) from None
 
 
-def _write(file: Path, text: str) -> None:
-    """Write it for its owner alone: it says what hosts have said.
+def write(file: Path, text: str) -> None:
+    """Write a page for its owner alone: it says what hosts have said.
 
     Raises:
         UsageError: it can't be written.

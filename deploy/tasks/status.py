@@ -26,16 +26,10 @@ def make(root: Path, name: str) -> Verb:
     )
     def status(_c: Context, json: bool = False) -> None:
         """Say what runs where."""
-        from deploy.errors import Refused
-        from deploy.facts import HostFacts
-
         with situation(root, name) as one:
-            found = one.read()
-            one.facts = {host: read for host, read in found.items() if isinstance(read, HostFacts)}
-            if not one.facts:
-                raise Refused("\n".join(map(str, found.values())))
+            silent = one.gather_what_answers()
             middle = [] if json else in_the_middle(one)
-        rows = {host: _row(read) for host, read in found.items()}
+        rows = {host: _row(silent.get(host) or one.facts[host]) for host in one.hosts}
         if json:
             print(_as_json(rows))
             return

@@ -101,7 +101,7 @@ def middle_out(lines: list[str], *, head: int, tail: int) -> list[str]:
 
 
 def duration(seconds: float) -> str:
-    """Seconds in words: `0.01 s`, `14.1 s`, `1 m 12 s`, `2 h 5 m`."""
+    """Seconds in words: `0.01 s`, `14.1 s`, `1 m 12 s`, `2 h 5 m`, `3 d 4 h`."""
     seconds = max(0.0, seconds)
     if 0 < seconds < 0.095:
         return f"{seconds:.2f} s"
@@ -121,7 +121,9 @@ def _minutes(seconds: int) -> str:
     if minutes < 60:
         return f"{minutes} m {rest} s"
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} m"
+    if hours < 48:
+        return f"{hours} h {minutes} m"
+    return f"{hours // 24} d {hours % 24} h"
 
 
 def size(count: float) -> str:

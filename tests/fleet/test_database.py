@@ -34,7 +34,9 @@ def test_an_expand_under_load_is_backed_up_and_rehearsed_first(
     assert order == sorted(order)
     assert "the running version's queries all work on the migrated schema" in done.text
     assert "1 of 1 ways back proven; the running version can live with it" in done.text
-    (kept,) = [one for one in json.loads(shop.inv("history", "--json").text) if one["tag"] == tag]
+    (kept,) = [
+        one for one in json.loads(shop.inv("history", "--json").text)["runs"] if one["tag"] == tag
+    ]
     assert "AccessExclusiveLock on orders" in kept["rehearsal"]
     journal = on_host("db-1", "grep rehearsed /srv/shop/.headway/journal.jsonl | tail -n 1")
     (file,) = json.loads(journal)["figures"]["files"]

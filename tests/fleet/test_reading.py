@@ -57,7 +57,7 @@ def test_logs_and_exec_name_the_host(shop: Project, release: Callable[..., str])
 def test_history_tells_how_each_ended(shop: Project, release: Callable[..., str]) -> None:
     _, new = shop.on_one_of(release("v1"), release("v2"))
     shop.on(new)
-    past = json.loads(shop.inv("history", "--json").text)
+    past = json.loads(shop.inv("history", "--json").text)["runs"]
     assert [(one["verb"], one["tag"], one["outcome"]) for one in past[-1:]] == [
         ("deploy", new, "done")
     ]

@@ -65,7 +65,7 @@ def test_a_deploy_and_a_rollback_are_told_elsewhere(
     file = f"{STORIES}/{story.id}.json.gz"
     assert on_host(keeper, f"stat -c %a {file}") == "600"
     assert "green-4711" not in on_host(keeper, f"gunzip -c {file}")
-    past = json.loads(another.inv("history", "--json").text)
+    past = json.loads(another.inv("history", "--json").text)["runs"]
     assert past[-1]["deploy"] == story.id
     assert told(another, story.id) == story
 
@@ -83,3 +83,12 @@ def test_a_deploy_and_a_rollback_are_told_elsewhere(
     assert "# Another line." in page
     assert "REPORT_COLOUR" in page
     assert "green-4711" not in page
+
+    listed = another.inv("history", "--html")
+    assert listed.exit_code == 0, listed.text
+    index = (another.folder / f"history-{shop.name}.html").read_text()
+    assert f'<a href="report-{shop.name}-{story.id}.html">{story.id}</a>' in index
+    assert f"rollback <strong>{old}</strong>" in index
+    (month, _) = json.loads(another.inv("history", "--json").text)["figures"]
+    assert month["failed"] >= 1, "what was rolled back has failed"
+    assert 0 < month["recovery"] < 3600

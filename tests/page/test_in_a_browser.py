@@ -15,15 +15,17 @@ from playwright.sync_api import sync_playwright
 from deploy.page import report
 from deploy.smoke.browser import system_browser
 
+from .histories import years
 from .stories import endings, many
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-    from deploy.story.story import Story
-
 AXE = "axe-core@4.14.1"
-PAGES = {name: endings()[name] for name in ("success", "reverted", "died")}
+PAGES = {name: report(endings()[name]) for name in ("success", "reverted", "died")} | {
+    "history": years(),
+    "no history": years(0),
+}
 
 
 @pytest.fixture(scope="module")
@@ -51,12 +53,12 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def opened(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Page]]:
-    """Opens a story's page, which must ask for nothing else."""
+    """Opens a page, which must ask for nothing else."""
     contexts = []
 
-    def open_(story: Story, scheme: str, width: int) -> Page:
-        file = tmp_path / "report.html"
-        file.write_text(report(story))
+    def open_(text: str, scheme: str, width: int) -> Page:
+        file = tmp_path / "page.html"
+        file.write_text(text)
         # Scripts are the test's own: the page forbids them.
         context = browser.new_context(
             viewport={"width": width, "height": 900},
@@ -98,7 +100,7 @@ def test_it_reads_well(
 
 @pytest.mark.parametrize("width", [360, 1280])
 def test_forty_hosts_fit(opened: Callable[..., Page], width: int) -> None:
-    page = opened(many(), "light", width)
+    page = opened(report(many()), "light", width)
     fits(page, width)
     assert page.locator("svg svg").count() == 40 * 8
 
@@ -112,7 +114,7 @@ def test_what_it_forbids_does_not_run(browser: Browser, tmp_path: Path) -> None:
     """Had anything come through all the same, the browser would not do it."""
     file = tmp_path / "report.html"
     injected = "<script>document.title = 'ran'</script><img src='https://example.org/x.png'>"
-    file.write_text(report(PAGES["success"]).replace("<main>", f"<main>{injected}"))
+    file.write_text(PAGES["success"].replace("<main>", f"<main>{injected}"))
     page = browser.new_page()
     refused: list[str] = []
     page.on("console", lambda one: refused.append(one.text))

@@ -47,6 +47,8 @@ SETTINGS = {
     "deploy": "d-1",
     "verb": "deploy",
     "by": "ada@laptop",
+    "commit": "c" * 40,
+    "journal_since": "",
     "token": "d-1.deploy.stage",
     "lock_wait": "120",
     "keep": "5",
