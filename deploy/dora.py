@@ -174,7 +174,7 @@ def _deploys(one: Figures) -> str:
 def _failed(one: Figures) -> str:
     if one.failure_rate is None:
         return "none tried"
-    return f"{one.failed} of {one.tried}, {100 * one.failure_rate:.0f} %"
+    return f"{one.failed} of {one.tried}, {100 * one.failure_rate:.0f}%"
 
 
 def _measured(seconds: float | None, count: int, of: str) -> str:

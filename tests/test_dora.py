@@ -191,6 +191,6 @@ def test_in_words() -> None:
     assert in_words([NOTHING, SOME, MANY]) == [
         ("deploys", ["none", "9, 2.1 a week", "26, 2.0 a week"]),
         ("lead time", ["not known", "25 h 0 m, of 1 commit", "3 d 2 h, of 120 commits"]),
-        ("failed", ["none tried", "2 of 10, 20 %", "13 of 40, 32 %"]),
+        ("failed", ["none tried", "2 of 10, 20%", "13 of 40, 32%"]),
         ("recovery", ["not known", "1 m 12 s, of 2 failures", "0.5 s, of 1 failure"]),
     ]

@@ -20,7 +20,7 @@ def test_it_has_the_figures_the_weeks_and_every_run() -> None:
         "Not asked, as they do not answer: web-2, web-3",
         "deploys 17, 4.0 a week 49, 3.8 a week",
         "lead time 3 h 0 m, of 17 commits",
-        "failed 6 of 23, 26 % 20 of 69, 29 %",
+        "failed 6 of 23, 26% 20 of 69, 29%",
         "recovery 40.0 s, of 3 failures",
         "50 stayed and 20 did not, in 13 weeks",
         "2026-06-28 23:59:20 UTC deploy v1 0000000 ✓ done ada@laptop d-001",
