@@ -74,16 +74,17 @@ def carry_out(
     elif intent.empty and not database_alone:
         ended = run_ended(Outcome.NOTHING, 0, began, f"every host is on {plan.after} already")
     else:
-        limit = situation.environment.rollout.progress_deadline
-        run = Run(stream, cancel or threading.Event(), record, limit=limit)
+        order = intent.order
+        verb = "migrate" if database_alone else plan.verb
+        taking_part = {host: situation.facts[host] for host in situation.placements}
+        run = Run(
+            stream,
+            cancel or threading.Event(),
+            record,
+            first=[journal.began(order.id, verb, order.release, order.whose, taking_part)],
+            limit=situation.environment.rollout.progress_deadline,
+        )
         try:
-            if record:
-                order = intent.order
-                verb = "migrate" if database_alone else plan.verb
-                taking_part = {host: situation.facts[host] for host in situation.placements}
-                record.record(
-                    journal.began(order.id, verb, order.release, order.whose, taking_part)
-                )
             walk = before if database_alone else phases(situation, intent.order, intent.again)
             failure = run.walk(walk, revert=situation.environment.rollout.auto_revert)
             if failure and failure.reverted:

@@ -66,8 +66,8 @@ class Failure:
 class Run:
     """One walk. `cancel` is looked at between phases, where every host is in a defined state.
 
-    `record` is where it is written down, if anywhere; after `limit` seconds by `clock` no phase is
-    begun any more, and what was done is put back.
+    `record` is where it is written down, if anywhere, `first` before all else; after `limit`
+    seconds by `clock` no phase is begun any more, and what was done is put back.
     """
 
     def __init__(
@@ -76,6 +76,7 @@ class Run:
         cancel: threading.Event,
         record: Record | None = None,
         *,
+        first: Sequence[Line] = (),
         limit: float = math.inf,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -84,7 +85,7 @@ class Run:
         self._limit, self._clock = limit, clock
         self._until = clock() + limit
         self._record = record
-        self._unwritten: list[Line] = []
+        self._unwritten = [*first]
         self.furthest: dict[tuple[str, str], Step] = {}
 
     def walk(self, phases: Sequence[Phase], *, revert: bool = True) -> Failure | None:

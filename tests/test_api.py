@@ -37,10 +37,13 @@ class Intent:
             environment=environment, placements=["web-1", "web-2"], left_out=()
         )
         old, new = (
-            SimpleNamespace(commit=f"c{n}", author="Ana", subject="", tag=f"v{n}") for n in (1, 2)
+            SimpleNamespace(id=f"r{n}", commit=f"c{n}", author="Ana", subject="", tag=f"v{n}")
+            for n in (1, 2)
         )
-        facts = SimpleNamespace(before="r1", releases={"r1": old})
-        self.situation.facts = {"web-1": facts, "web-2": SimpleNamespace(before="", releases={})}
+        self.situation.facts = {
+            "web-1": SimpleNamespace(release="r1", before="r1", releases={"r1": old}),
+            "web-2": SimpleNamespace(release="", before="", releases={}),
+        }
         self.order = SimpleNamespace(
             id="d-1",
             outlook=None,

@@ -16,7 +16,7 @@ KEEP_RECORDS=100
 
 # One at a time; whoever has the lock writes whole files and renames them.
 lease_lock() {
-	mkdir -p "$lease/records" 2>/dev/null || {
+	[ -d "$lease/records" ] || mkdir -p "$lease/records" 2>/dev/null || {
 		say failed reason "cannot write to $dir: is it there, and does it belong to $(id -un)?"
 		exit 0
 	}
@@ -33,13 +33,21 @@ put() {
 }
 
 # number NAME [FILE]: of a line that this file has written. A quote within a value is \", so that
-# nothing in a value can look like a key.
+# nothing in a value can look like a key. A run asks before each of its changes: no process for it.
 number() {
-	sed -n 's/.*"'"$1"'":\([0-9]*\).*/\1/p' "${2:-$lease/now}" 2>/dev/null
+	after "$1" : "${2:-$lease/now}" && printf '%s' "${found%%[!0-9]*}"
 }
 
 word() {
-	sed -n 's/.*"'"$1"'":"\([^"]*\)".*/\1/p' "${2:-$lease/now}" 2>/dev/null
+	after "$1" ':"' "${2:-$lease/now}" && printf '%s' "${found%%\"*}"
+}
+
+# after NAME MARKS FILE: sets found to what stands after them, to the line's end.
+after() {
+	found=
+	{ read -r line <"$3"; } 2>/dev/null || return 1
+	found=${line#*\""$1"\""$2"}
+	[ "$found" != "$line" ]
 }
 
 # seconds: since this host was started. Nobody sets that clock; after a restart it begins anew, and the
@@ -49,7 +57,10 @@ seconds() {
 	printf '%s' "${uptime%.*}"
 }
 
-boot() { cat /proc/sys/kernel/random/boot_id; }
+boot() {
+	read -r id </proc/sys/kernel/random/boot_id
+	printf '%s' "$id"
+}
 
 # age: seconds since its owner was last heard of.
 age() {

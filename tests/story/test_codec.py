@@ -106,9 +106,16 @@ def test_the_words_of_a_refusal_show_nothing_of_what_was_found() -> None:
     assert "a-secret" not in str(refused.value)
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"no gzip", packed(story())[:-20], gzip.compress(b"\xff"), b"\x1f\x8b"]
-)
+DAMAGED = {
+    "empty": b"",
+    "other": b"no gzip",
+    "cut off": packed(story())[:-20],
+    "no text": gzip.compress(b"\xff", mtime=0),
+    "its mark alone": b"\x1f\x8b",
+}
+
+
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED.keys())
 def test_a_file_that_is_damaged_is_refused(content: bytes) -> None:
     with pytest.raises(Refused, match="file of the story is"):
         unpacked(content)
