@@ -167,7 +167,8 @@ class Situation:
         """The host that keeps this environment's lease."""
         environment = self.environment
         arrows = self.arrows(environment.lease_host, {})
-        return Keeper(arrows, environment.lease.expires_after)
+        lease = environment.lease
+        return Keeper(arrows, lease.expires_after, lease.answer_timeout)
 
     def bar(self) -> None:
         """Wait on every host for what is still at work there, and bar what has an older lease.

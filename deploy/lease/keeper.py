@@ -21,18 +21,20 @@ LOOK_AGAIN = 1.0
 """Seconds between two looks at a lease that somebody has."""
 PREEMPT_WAIT = 600.0
 """Seconds for a run to come to its next safe point: longer than a slow host's longest step."""
-_ANSWER = 30.0
-"""Seconds for the host to answer: it reads and writes a few small files."""
 
 Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Keeper:
-    """The host, as something that is asked; a lease expires after `expires_after` seconds."""
+    """The host, as something that is asked, and answers within `answer_timeout` seconds.
+
+    A lease expires after `expires_after` seconds.
+    """
 
     arrows: Arrows
     expires_after: float
+    answer_timeout: float = 30.0
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
 
@@ -55,7 +57,7 @@ class Keeper:
         settings = self.arrows.settings | claim.settings(self.expires_after, floor)
         arrows = replace(self.arrows, settings=settings, parts=parts)
         report = Report()
-        for line in arrows.read(what, arguments, timeout=_ANSWER, stdin=stdin):
+        for line in arrows.read(what, arguments, timeout=self.answer_timeout, stdin=stdin):
             report.add(line)
         failed = report.last("failed")
         if failed:

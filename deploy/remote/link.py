@@ -31,8 +31,6 @@ logging.getLogger("paramiko").addHandler(logging.NullHandler())
 TRIES = 3
 LONG_TRY = 5.0
 """A try that took longer than this many seconds is not repeated: it has waited already."""
-HANDSHAKE = 15.0
-"""Seconds for each of: banner, key exchange, authentication, opening a channel."""
 
 KINDS = (
     ("ssh-ed25519",),
@@ -61,13 +59,15 @@ class Login:
     """How to authenticate, and what is believed of the other end.
 
     Without a `key`, the agent's keys and those in ~/.ssh are tried, as `ssh` does. `use_config`
-    reads ~/.ssh/config. `connect_timeout` is for TCP, in seconds.
+    reads ~/.ssh/config. In seconds, `connect_timeout` is for TCP, `handshake_timeout` for each of:
+    banner, key exchange, authentication, opening a channel.
     """
 
     key: paramiko.PKey | None
     known_hosts: Path
     connect_timeout: float
     use_config: bool = False
+    handshake_timeout: float = 15.0
 
 
 class Link:
@@ -169,7 +169,7 @@ def _shown(
         transport = paramiko.Transport(_dial(hop, login, via))
         try:
             transport.get_security_options().key_types = kind
-            transport.start_client(timeout=HANDSHAKE)
+            transport.start_client(timeout=login.handshake_timeout)
             return transport.get_remote_server_key()
         except paramiko.ssh_exception.IncompatiblePeer as error:
             if "host key" in str(error):
@@ -228,7 +228,7 @@ def _hops(target: Endpoint, login: Login, gateway: Endpoint | None) -> list[fabr
     for hop in hops:
         # From here on each hop is opened by hand, over the socket that we give it.
         hop.gateway = None
-        hop.connect_timeout = HANDSHAKE
+        hop.connect_timeout = login.handshake_timeout
         hop.connect_kwargs.update(_credentials(login))
     return hops
 
@@ -239,9 +239,9 @@ def _credentials(login: Login) -> dict[str, Any]:
         "pkey": login.key,
         "allow_agent": not named,
         "look_for_keys": not named,
-        "banner_timeout": HANDSHAKE,
-        "auth_timeout": HANDSHAKE,
-        "channel_timeout": HANDSHAKE,
+        "banner_timeout": login.handshake_timeout,
+        "auth_timeout": login.handshake_timeout,
+        "channel_timeout": login.handshake_timeout,
     }
 
 
@@ -290,7 +290,7 @@ def _dial(
 ) -> socket.socket | paramiko.Channel:
     if via is not None:
         return via.transport.open_channel(
-            "direct-tcpip", (hop.host, hop.port), ("127.0.0.1", 0), timeout=HANDSHAKE
+            "direct-tcpip", (hop.host, hop.port), ("127.0.0.1", 0), timeout=login.handshake_timeout
         )
     sock = socket.create_connection((hop.host, hop.port), timeout=login.connect_timeout)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -314,6 +314,10 @@ def _explained(name: str, where: str, user: str, login: Login, error: Exception)
         case socket.gaierror():
             reason = f"the name of {where}, can't be resolved ({error.strerror})"
             mend = "correct the address in the hosts file, or look at DNS"
+        case paramiko.AuthenticationException() if "timeout" in str(error).lower():
+            reason = f"{where}, did not answer the login within {login.handshake_timeout:g} s"
+            mend = "look at its load, and at what its sshd asks before it lets somebody in"
+            again = True
         case paramiko.AuthenticationException():
             key = (
                 f"the key {login.key.fingerprint}" if login.key else "the keys of agent and ~/.ssh"

@@ -44,6 +44,8 @@ class _SSH(Protocol):
     def config(self) -> bool: ...
     @property
     def connect_timeout(self) -> float: ...
+    @property
+    def handshake_timeout(self) -> float: ...
 
 
 class Environment(Protocol):
@@ -86,6 +88,7 @@ def hosts_of(environment: Environment) -> dict[str, SSHHost]:
             known_hosts=ssh.known_hosts,
             gateway=gateway,
             connect_timeout=ssh.connect_timeout,
+            handshake_timeout=ssh.handshake_timeout,
             use_config=ssh.config,
         )
         for name, host in environment.hosts.items()

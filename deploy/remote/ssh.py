@@ -19,7 +19,7 @@ import paramiko
 from deploy.errors import Gated, HeadwayError, OutcomeUnknown, TimedOut, Unreachable
 from deploy.remote.exchange import Exchange
 from deploy.remote.host import Result
-from deploy.remote.link import HANDSHAKE, Endpoint, Link, Login, open_link
+from deploy.remote.link import Endpoint, Link, Login, open_link
 from deploy.remote.pool import each
 from deploy.version import VERSION
 
@@ -64,6 +64,7 @@ class SSHHost:
         known_hosts: the file of pinned host keys, for the gateway as well.
         gateway: the host to go through, if any.
         connect_timeout: seconds for TCP.
+        handshake_timeout: seconds for each of: banner, key exchange, login, opening a channel.
         use_config: read ~/.ssh/config (HostName, User, Port, IdentityFile, ProxyJump).
 
     The user's login shell must be a POSIX shell, and the host must have the `timeout` command of
@@ -81,11 +82,12 @@ class SSHHost:
         user: str | None = None,
         gateway: Endpoint | None = None,
         connect_timeout: float = 10.0,
+        handshake_timeout: float = 15.0,
         use_config: bool = False,
     ) -> None:
         self.name = name
         self.target = Endpoint(address, port, user)
-        self.login = Login(key, known_hosts, connect_timeout, use_config)
+        self.login = Login(key, known_hosts, connect_timeout, use_config, handshake_timeout)
         self.gateway = gateway
         self._link: Link | None = None
         self._closings = 0
@@ -212,7 +214,7 @@ class SSHHost:
         while True:
             link = self._linked()
             try:
-                return link, link.transport.open_session(timeout=HANDSHAKE)
+                return link, link.transport.open_session(timeout=self.login.handshake_timeout)
             except (paramiko.SSHException, EOFError, OSError) as error:
                 if isinstance(error, paramiko.ChannelException) and time.monotonic() < last:
                     time.sleep(0.05)

@@ -96,6 +96,7 @@ class SSH(Section):
     ] = None
     config: bool = Field(default=False, description="read ~/.ssh/config as well")
     connect_timeout: Annotated[Duration, Field(gt=0)] = 10.0
+    handshake_timeout: Annotated[Duration, Field(gt=0)] = 15.0
 
 
 class HostEntry(Section):
@@ -184,6 +185,7 @@ class Lease(Section):
         default=None, description="which host keeps it; without it, the first one"
     )
     expires_after: Annotated[Duration, Field(ge=5)] = 40.0
+    answer_timeout: Annotated[Duration, Field(gt=0)] = 30.0
 
 
 class Proxy(Section):

@@ -230,22 +230,54 @@ def test_a_server_that_hangs_up_is_tried_three_times(
 def test_a_server_that_says_nothing_is_not_waited_for_twice(
     make_host: MakeHost, mute: Callable[[bytes | None], Mute], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("deploy.remote.link.HANDSHAKE", 1.0)
     monkeypatch.setattr("deploy.remote.link.LONG_TRY", 0.5)
     server = mute(b"")
     started = time.monotonic()
-    error = refusal(make_host(server.port, "").connect, Unreachable)
+    error = refusal(make_host(server.port, "", handshake_timeout=1.0).connect, Unreachable)
     assert "did not complete the SSH handshake" in error.message
     assert time.monotonic() - started < 3
     assert server.accepted == 1
 
 
 def test_a_server_that_speaks_http(
-    make_host: MakeHost, mute: Callable[[bytes | None], Mute], monkeypatch: pytest.MonkeyPatch
+    make_host: MakeHost, mute: Callable[[bytes | None], Mute]
 ) -> None:
-    monkeypatch.setattr("deploy.remote.link.HANDSHAKE", 0.3)
     server = mute(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-    assert "did not complete" in refusal(make_host(server.port, "").connect, Unreachable).message
+    host = make_host(server.port, "", handshake_timeout=0.3)
+    assert "did not complete" in refusal(host.connect, Unreachable).message
+
+
+class Undecided(paramiko.ServerInterface):
+    """Takes its time to say whether somebody may come in."""
+
+    def get_allowed_auths(self, username: str) -> str:
+        return "publickey"
+
+    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
+        time.sleep(3)
+        return paramiko.AUTH_FAILED
+
+
+def test_a_login_that_is_not_answered_is_not_called_a_refusal(
+    make_host: MakeHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deploy.remote.link.LONG_TRY", 0.5)
+    own = paramiko.ECDSAKey.generate()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        servers: list[paramiko.Transport] = []
+
+        def serve() -> None:
+            servers.append(paramiko.Transport(listener.accept()[0]))
+            servers[0].add_server_key(own)
+            servers[0].start_server(server=Undecided())
+
+        threading.Thread(target=serve, daemon=True).start()
+        pinned = f"[127.0.0.1]:{port} {own.get_name()} {own.get_base64()}\n"
+        host = make_host(port, pinned, handshake_timeout=1.0)
+        error = refusal(host.connect, Unreachable)
+        assert f"port {port}, did not answer the login within 1 s" in error.message
+        servers[0].close()
 
 
 def test_an_address_that_drops_packets(make_host: MakeHost) -> None:

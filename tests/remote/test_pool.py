@@ -92,6 +92,7 @@ class SSH:
     gateway: Place | None = None
     config: bool = False
     connect_timeout: float = 3.0
+    handshake_timeout: float = 4.0
 
 
 @dataclass
@@ -117,6 +118,7 @@ def test_the_hosts_of_an_environment(tmp_path: Path) -> None:
     assert one.gateway == Endpoint("bastion.example", 2200, "deploy")
     assert one.login.known_hosts == tmp_path / "known_hosts"
     assert one.login.connect_timeout == 3.0
+    assert one.login.handshake_timeout == 4.0
     assert one.login.key is two.login.key
 
 
