@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.sandbox import elsewhere
+from deploy.sandbox.home import Home
 
 ROOT = Path(__file__).parents[2]
 EDGE = "http://127.0.0.1:8080"
@@ -170,7 +171,10 @@ class Project:
     def tags(self) -> dict[str, str]:
         """Host → the tag it is on, by the file that plain `docker compose` reads there."""
         read = f"sed -n 's/^HEADWAY_RELEASE=//p' /srv/{self.body['app']}/.env 2>/dev/null || :"
-        found = {host: on_host(host, read) for host in self.body["hosts"]}
+        hosts = self.body["hosts"]
+        if isinstance(hosts, str):  # the sandbox's own file
+            hosts = Home().host_names()
+        found = {host: on_host(host, read) for host in hosts}
         return {host: release.rpartition("-")[0] for host, release in found.items()}
 
 
