@@ -120,16 +120,17 @@ have_in_slot() {
 		looks=$((looks + 1))
 	done
 	ids=$(containers "$2" | awk -v slot="$3" '$2 == slot && $3 !~ /^(running|restarting)$/ { print $1 }')
-	if [ -n "$ids" ]; then
-		# shellcheck disable=SC2086 # one word for each id
-		if ! give_back $ids || ! detail=$(docker start $ids 2>&1); then
+	# shellcheck disable=SC2086 # one word for each id
+	if [ -n "$ids" ] && { ! give_back $ids || ! detail=$(docker start $ids 2>&1); }; then
+		# Whoever has stopped them may have removed one meanwhile.
+		if docker inspect -f . $ids >/dev/null 2>&1; then
 			reason="$2 could not be started again"
 			return 1
 		fi
-	else
-		ids=$(made_by_hand "$1" "$2")
-		[ -n "$ids" ] || start_anew "$@" || return 1
+		ids=$(containers "$2" | runs_in "$3")
 	fi
+	[ -n "$ids" ] || ids=$(made_by_hand "$1" "$2")
+	[ -n "$ids" ] || start_anew "$@" || return 1
 	# shellcheck disable=SC2086
 	wait_ready known "$2" $ids || return 1
 	for id in $ids; do

@@ -91,6 +91,20 @@ def test_abandon_does_not_go_back_to_what_somebody_is_ending(project: Project, t
     wait_for(project.port, "v1")
 
 
+def test_abandon_starts_anew_what_is_removed_as_it_is_started(project: Project) -> None:
+    v1, v2 = project.release("v1"), project.release("v2")
+    project.roll(v1)
+    (old,) = project.boxes()
+    project.deliver(v2)
+    project.send("stage", v2)
+    project.send("switch", v2)
+    docker("stop", "-t", "0", old.id)
+    gone = f'case "$name $1" in "docker start") docker rm -f {old.id} ;; esac'
+    project.send("abandon", v2, before=gone)
+    project.assert_settled(v1)
+    wait_for(project.port, "v1")
+
+
 def killed(box: str) -> list[str]:
     return ["--filter", f"container={box}", "--filter", "event=kill"]
 

@@ -65,8 +65,10 @@ class Seen:
 
 
 @contextmanager
-def watching(look: Callable[[], Iterable[tuple[str, str]]], canaries: Canaries) -> Iterator[Seen]:
-    """Look again and again, at (where, text), for as long as the block runs."""
+def watching(
+    look: Callable[[], Iterable[tuple[str, str]]], canaries: Canaries, every: float = 0.1
+) -> Iterator[Seen]:
+    """Look again and again, at (where, text), for as long as the block runs; pause in seconds."""
     seen, over = Seen(), threading.Event()
     texts = canaries.texts
 
@@ -76,7 +78,7 @@ def watching(look: Callable[[], Iterable[tuple[str, str]]], canaries: Canaries) 
                 seen.texts += 1
                 seen.found |= {f"{name}: {where}" for one, name in texts.items() if one in text}
             seen.looks += 1
-            over.wait(0.1)
+            over.wait(every)
 
     thread = threading.Thread(target=watch, name="canaries")
     thread.start()

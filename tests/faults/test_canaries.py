@@ -120,7 +120,7 @@ def test_no_secret_where_none_belongs(
     with (
         load(rate=20) as traffic,
         watching(process_lists, looked_for) as processes,
-        watching(lambda: own_containers(DOCKER, ["db-1"]), canaries) as inspected,
+        watching(lambda: own_containers(DOCKER, ["db-1"]), canaries, every=2) as inspected,
     ):
         for host in HOSTS:
             plant(host)
