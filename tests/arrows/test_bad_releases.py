@@ -211,6 +211,7 @@ def test_a_worker_is_replaced_and_put_back(make: MakeProject) -> None:
     assert project.ids() == before
 
 
+@pytest.mark.thorough
 def test_a_one_shot_that_fails_stops_the_roll(make: MakeProject) -> None:
     compose = (
         WEB

@@ -130,6 +130,7 @@ def test_what_has_restarted_before_is_rolled_and_taken_back(project: Project) ->
     project.assert_settled(v3)
 
 
+@pytest.mark.thorough
 def test_what_somebody_took_away_is_not_switched_to(
     make: MakeProject, request: pytest.FixtureRequest
 ) -> None:
@@ -158,6 +159,7 @@ def test_settle_leaves_something_that_runs(
     at_once(check, some(request, [("up",), ("down",), ("stop",)]))
 
 
+@pytest.mark.thorough
 def test_a_settled_host_is_rolled_whatever_somebody_typed(
     make: MakeProject, request: pytest.FixtureRequest
 ) -> None:
@@ -174,6 +176,7 @@ def test_a_settled_host_is_rolled_whatever_somebody_typed(
     at_once(check, some(request, [(typed,) for typed in WHAT]))
 
 
+@pytest.mark.thorough
 def test_a_container_made_anew_by_hand_is_taken_as_the_live_one(project: Project) -> None:
     v1, v2 = project.release("v1"), project.release("v2")
     project.roll(v1)
@@ -194,6 +197,7 @@ def test_a_container_made_anew_by_hand_is_taken_as_the_live_one(project: Project
     assert visitor.failures == []
 
 
+@pytest.mark.thorough
 def test_a_flag_that_somebody_removed_is_put_right(project: Project) -> None:
     v1, v2 = project.release("v1"), project.release("v2")
     project.roll(v1)
@@ -279,6 +283,7 @@ def test_a_first_deploy_over_it_that_fails_gives_everything_back(make: MakeProje
     at_once(check, [("stage",), ("switch",)])
 
 
+@pytest.mark.thorough
 def test_a_first_deploy_over_it_in_which_somebody_types(
     make: MakeProject, request: pytest.FixtureRequest
 ) -> None:

@@ -185,6 +185,7 @@ def test_one_that_waits_too_long_says_so(project: Project) -> None:
     project.assert_settled(v1)
 
 
+@pytest.mark.thorough
 def test_the_same_again_waits_for_its_own_first_run(project: Project) -> None:
     v1, v2 = project.release("v1"), project.release("v2", BEHAVIOUR="sick")
     project.roll(v1)
@@ -258,6 +259,7 @@ def test_a_switch_that_never_came_to_the_flag_is_not_settled(project: Project) -
     project.assert_settled(v2)
 
 
+@pytest.mark.thorough
 def test_a_worker_cut_while_it_is_replaced(make: MakeProject) -> None:
     project = make(
         WEB.replace("  web:", "  worker:").replace(

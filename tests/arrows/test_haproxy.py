@@ -118,6 +118,7 @@ def test_a_restart_finds_the_live_slot(make: MakeProject) -> None:
         assert (project.dir / ".headway/proxy/slots.map").read_text() == f"web {live}\n"
 
 
+@pytest.mark.thorough
 def test_a_restart_while_two_slots_run_finds_the_live_one(make: MakeProject) -> None:
     project = behind_haproxy(make)
     v1, v2 = project.release("v1"), project.release("v2")
@@ -186,6 +187,7 @@ def test_the_other_slot_answers_when_the_live_one_dies(make: MakeProject) -> Non
     project.assert_settled(v1)
 
 
+@pytest.mark.thorough
 def test_what_a_person_made_by_hand_answers(make: MakeProject) -> None:
     project = behind_haproxy(make)
     v1 = project.release("v1")
@@ -231,6 +233,7 @@ def test_a_haproxy_without_the_backend_is_not_switched(make: MakeProject) -> Non
     assert project.next() == ""
 
 
+@pytest.mark.thorough
 def test_a_haproxy_from_before_is_made_anew_by_a_person(make: MakeProject) -> None:
     """It would not follow the map; and when it is made anew, it finds what ran before, too."""
     project = behind_haproxy(make)

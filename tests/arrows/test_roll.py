@@ -166,6 +166,7 @@ def test_old_releases_and_their_images_go(make: MakeProject) -> None:
     assert kept(project) == ({one.id for one in given[1:]}, {"1", "2"})
 
 
+@pytest.mark.thorough
 def test_what_was_only_tried_pushes_no_release_out(make: MakeProject) -> None:
     """However many deploys have failed since, what a rollback goes to is still there."""
     project = make()

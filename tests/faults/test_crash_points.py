@@ -32,8 +32,6 @@ THEN = ("recover", "deploy", "rollback")
 SOME = {
     (("rolling", 7), "deploy"),  # the second host is staged, and the first has settled
     (("rolling", 9), "recover"),  # it is switched
-    (("blue-green", 3), "rollback"),  # all are staged
-    (("rollback", 5), "deploy"),  # all are switched
 }
 """Where nobody asks for `--all`."""
 

@@ -31,6 +31,7 @@ def test_two_deploys_at_once(quick: Project, load: Loads) -> None:
     ask(quick, traffic, done, exit_code=0, version=quick.new)
 
 
+@pytest.mark.thorough
 def test_a_second_deploy_that_waits(quick: Project, load: Loads) -> None:
     with load(rate=20) as traffic:
         first = quick.start("deploy", "--tag", quick.new)
@@ -84,6 +85,7 @@ def test_the_ladder_of_a_cancelled_runner(quick: Project, load: Loads) -> None:
     ask(quick, traffic, done, exit_code=0, version=quick.old)
 
 
+@pytest.mark.thorough
 def test_left_at_once_on_sigterm(quick: Project, load: Loads) -> None:
     with load(rate=20) as traffic:
         first = quick.start("deploy", "--tag", quick.new)

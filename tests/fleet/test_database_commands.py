@@ -49,6 +49,7 @@ def test_a_command_in_the_new_image_applies(
     assert {host: container_ids(host) for host in WEB} == before
 
 
+@pytest.mark.thorough
 def test_a_command_is_not_believed(
     shop_with_rows: Project, image: Callable[..., str], load: Loads
 ) -> None:
@@ -77,6 +78,7 @@ def test_a_command_is_not_believed(
     assert {host: container_ids(host) for host in WEB} == before
 
 
+@pytest.mark.thorough
 def test_a_command_does_not_apply_contract_files_too_early(
     shop_with_rows: Project, image: Callable[..., str]
 ) -> None:

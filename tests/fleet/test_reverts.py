@@ -48,6 +48,7 @@ def test_bad_on_the_second_host_only(
     assert "reverted" in past.text
 
 
+@pytest.mark.thorough
 def test_bad_in_the_bake_of_a_blue_green_deploy(
     settings_of_shop: Project, release, load: Loads
 ) -> None:
