@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+import pytest
+
 from tests.fleet.conftest import Loads, no_failure
 from tests.fleet.database import EXPAND, schema, sql
 from tests.fleet.project import WEB, Project, container_ids, on_host
