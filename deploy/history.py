@@ -21,9 +21,10 @@ KEYS = {"deploy", "verb", "release", "what", "reason", "by", "at"}
 class Entry:
     """One deploy or rollback, put together from the journals of the hosts.
 
-    `outcome` is done, reverted, failed, refused or unfinished; times are ISO 8601, UTC, by hosts'
-    clocks. `rehearsal` is what the rehearsal of its migrations has shown, "" without one; `commit`
-    is what was deployed, "" where nobody knew or it did not come to its end.
+    `outcome` is done, reverted, failed, refused, unfinished, or rehearsed where no host was changed
+    after that, as by `inv migrate`; times are ISO 8601, UTC, by hosts' clocks. `rehearsal` is what
+    the rehearsal of its migrations has shown, "" without one; `commit` is what was deployed, ""
+    where nobody knew or it did not come to its end.
     """
 
     deploy: str
@@ -100,7 +101,7 @@ def _entry(
     elif "refused" in what:
         outcome = "refused"
     else:
-        outcome = "unfinished"
+        outcome = "rehearsed" if what == {"rehearsed"} else "unfinished"
     first = own[0][1]
     release = first["release"]
     return Entry(

@@ -92,6 +92,12 @@ OUTCOMES = {
         "",
     ),
     "killed": ([line(1, "d", "settled")], "unfinished", ""),
+    "the database alone": ([line(1, "d", "rehearsed", reason="1 migration")], "rehearsed", ""),
+    "killed after a rehearsal": (
+        [line(1, "d", "rehearsed", reason="1 migration"), line(2, "d", "settled")],
+        "unfinished",
+        "",
+    ),
 }
 
 

@@ -14,7 +14,14 @@ from deploy.version import VERSION
 if TYPE_CHECKING:
     from deploy.history import Entry
 
-_MARKS = {"done": "✓", "reverted": "↩", "failed": "✗", "refused": "·", "unfinished": "✗"}
+_MARKS = {
+    "done": "✓",
+    "reverted": "↩",
+    "failed": "✗",
+    "refused": "·",
+    "rehearsed": "·",
+    "unfinished": "✗",
+}
 
 
 @dataclass(frozen=True)
