@@ -77,6 +77,7 @@ def test_a_bad_release_is_not_staged(make: MakeProject) -> None:
     at_once(check, NOT_STAGED)
 
 
+@pytest.mark.thorough
 def test_unhealthy_is_found_out_at_once(make: MakeProject) -> None:
     check = WEB.replace("start_period: 10s", "start_period: 0s").replace("retries: 2", "retries: 8")
     project = make(check.replace("interval: 5s", "interval: 300ms"))
@@ -89,6 +90,7 @@ def test_unhealthy_is_found_out_at_once(make: MakeProject) -> None:
     before.assert_still_so([(bad.id, "deploy", "failed")])
 
 
+@pytest.mark.thorough
 def test_another_image_than_the_releases_is_not_staged(project: Project) -> None:
     """Somebody moves the name between the pull and the start."""
     before = Before(project)
@@ -157,6 +159,7 @@ def test_a_release_that_turns_out_bad_is_switched_back(make: MakeProject) -> Non
     at_once(check, TAKEN_BACK)
 
 
+@pytest.mark.thorough
 def test_what_answers_well_in_the_end_is_kept(project: Project) -> None:
     """A process that has just begun may be too busy for its first seconds."""
     Before(project)

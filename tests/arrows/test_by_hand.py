@@ -109,6 +109,7 @@ def killed(box: str) -> list[str]:
     return ["--filter", f"container={box}", "--filter", "event=kill"]
 
 
+@pytest.mark.thorough
 def test_what_has_restarted_before_is_rolled_and_taken_back(project: Project) -> None:
     """Docker counts the restarts for as long as a container lives, be it for years."""
     v1, v2, v3 = (project.release(tag) for tag in ("v1", "v2", "v3"))
@@ -146,6 +147,7 @@ def test_what_somebody_took_away_is_not_switched_to(
     at_once(check, some(request, [("up",), ("down",), ("stop",)]))
 
 
+@pytest.mark.thorough
 def test_settle_leaves_something_that_runs(
     make: MakeProject, request: pytest.FixtureRequest
 ) -> None:
@@ -304,6 +306,7 @@ def test_a_first_deploy_over_it_in_which_somebody_types(
     at_once(check, some(request, itertools.product(["up", "down"], PHASES)))
 
 
+@pytest.mark.thorough
 def test_two_replicas_that_ran_before_are_all_taken(make: MakeProject) -> None:
     replicas = WEB.replace('ports: ["127.0.0.1:PORT:3000"]', "deploy: {replicas: 2}")
     project = make(replicas, "web: {order: start-first, drain: 5s}")

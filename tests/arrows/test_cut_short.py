@@ -94,6 +94,7 @@ def test_whatever_kills_an_arrow_the_next_roll_converges(
     at_once(check, some(request, [(*case, first) for case in CHANGES for first in (1, 2, 3)]))
 
 
+@pytest.mark.thorough
 def test_the_same_token_again_after_a_kill_finishes_it(make: MakeProject) -> None:
     """What the laptop does when the host has come back: it sends the same again."""
 
@@ -165,6 +166,7 @@ def test_two_scripts_at_once_go_one_after_the_other(project: Project) -> None:
     project.assert_settled(v2)
 
 
+@pytest.mark.thorough
 def test_one_that_waits_too_long_says_so(project: Project) -> None:
     v1, v2 = project.release("v1"), project.release("v2", BEHAVIOUR="sick")
     project.roll(v1)
@@ -217,6 +219,7 @@ def test_an_arrow_that_is_ended_at_its_deadline_says_so(project: Project) -> Non
     project.assert_settled(v1)
 
 
+@pytest.mark.thorough
 def test_a_settle_that_was_cut_is_finished_by_a_stage_of_another_release(project: Project) -> None:
     v1, v2, v3 = (project.release(tag) for tag in ("v1", "v2", "v3"))
     project.roll(v1)

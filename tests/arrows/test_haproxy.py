@@ -170,6 +170,7 @@ def runtime(project: Project, command: str) -> str:
     )
 
 
+@pytest.mark.thorough
 def test_the_other_slot_answers_when_the_live_one_dies(make: MakeProject) -> None:
     project = behind_haproxy(make)
     v1, v2 = project.release("v1"), project.release("v2")
@@ -198,6 +199,7 @@ def test_what_a_person_made_by_hand_answers(make: MakeProject) -> None:
     wait_for(project.port, "v2")
 
 
+@pytest.mark.thorough
 def test_a_cut_between_flag_and_map_is_put_right(make: MakeProject) -> None:
     project = behind_haproxy(make)
     v1, v2 = project.release("v1"), project.release("v2")

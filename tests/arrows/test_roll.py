@@ -68,6 +68,7 @@ services:
 """
 
 
+@pytest.mark.thorough
 def test_compose_up_changes_nothing_afterwards(make: MakeProject) -> None:
     """With env_file, two replicas, a one-shot dependency, a worker, and Headway's own Caddy."""
     project = make(EVERYTHING, SERVICES + "worker: {}\n", None)
@@ -125,6 +126,7 @@ def test_a_deaf_container_is_killed_with_a_warning(project: Project) -> None:
     project.assert_settled(v2)
 
 
+@pytest.mark.thorough
 def test_requests_that_outlive_the_drain_are_counted(make: MakeProject) -> None:
     project = make(WEB, SERVICES.replace("drain: 5s", "drain: 1s"))
     v1, v2 = project.release("v1"), project.release("v2")

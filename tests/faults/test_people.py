@@ -66,6 +66,7 @@ def test_an_owner_who_wakes_up_changes_nothing(quick: Project, load: Loads) -> N
     ask(quick, traffic, done, exit_code=0, version=quick.other)
 
 
+@pytest.mark.thorough
 def test_the_ladder_of_a_cancelled_runner(quick: Project, load: Loads) -> None:
     """SIGINT, 7.5 s, SIGTERM, 2.5 s, SIGKILL: it has left before the last of them."""
     with load(rate=20) as traffic:
@@ -100,6 +101,7 @@ def test_left_at_once_on_sigterm(quick: Project, load: Loads) -> None:
     ask(quick, traffic, done, exit_code=0, version=quick.new)
 
 
+@pytest.mark.thorough
 def test_held_by_hand(quick: Project) -> None:
     held = quick.inv("lock", "--reason", "we move the DNS")
     assert held.exit_code == 0, held.text

@@ -7,6 +7,8 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.fleet.conftest import Loads, no_failure
 from tests.fleet.database import DOWN, EXPAND, ROWS, schema, sql
 from tests.fleet.project import WEB, Project, container_ids
@@ -34,6 +36,7 @@ def test_a_rollback_with_the_database_gives_the_schema_back(
     assert int(sql("select count(*) from orders")) >= ROWS
 
 
+@pytest.mark.thorough
 def test_what_a_down_would_lose_is_not_taken_back(
     shop_with_rows: Project, image: Callable[..., str]
 ) -> None:

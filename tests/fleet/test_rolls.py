@@ -87,6 +87,7 @@ def test_the_same_again_restarts_nothing(shop: Project, release) -> None:
     assert changes.exit_code == 10, changes.text
 
 
+@pytest.mark.thorough
 def test_two_containers_of_a_service_on_each_host(
     settings_of_shop: Project, release, load: Loads, tmp_path
 ) -> None:
