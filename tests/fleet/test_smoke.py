@@ -90,3 +90,32 @@ def test_a_login_that_is_broken_on_a_later_host_is_not_the_sites(tested: Project
     assert set(tested.tags().values()) == {"v1"}
     for host in WEB:
         settled(host, "/srv/shop", "web")
+
+
+HANGS = """\
+def journey(page, site):
+    page.goto("/slow?ms=25000")
+"""
+
+
+def test_a_page_that_hangs_is_put_back(tested: Project, release, load: Loads) -> None:
+    tested.on(release("v1"))
+    hangs = {"path": "/slow?ms=25000"}
+    tested.change(smoke={"timeout": "2s", "probes": {"reports": hangs}})
+    with load() as traffic:
+        done = tested.deploy(release("v2"))
+    assert done.exit_code == 4, done.text
+    (failed,) = (line for _, line in done.lines if line.startswith("✗ web-1"))
+    assert "reports on web-1: failed, no whole answer within 2 s" in failed
+    assert not [line for _, line in done.lines if line.startswith("✗ web-2")]
+    no_failure(traffic)
+    assert set(tested.tags().values()) == {"v1"}
+
+    journeys = tested.folder / "hanging"
+    journeys.mkdir()
+    (journeys / "reports.py").write_text(HANGS)
+    home = {"timeout": "10s", "probes": {"home": {"kind": "home"}}}
+    tested.change(smoke={**home, "journeys": "../hanging", "journey_timeout": "10s"})
+    asked = tested.inv("smoke")
+    assert asked.exit_code == 5, asked.text
+    assert "reports: failed, it did not end within 10 s, and was ended" in asked.text
