@@ -24,6 +24,11 @@ _BAR, _LANE, _NAME = 20, 24, 20
 _LEAST = 0.4
 """Per cent of the width below which a bar would not be seen."""
 _STRIP, _MOST_COLUMNS = 64, 240
+_FITS = ((280, "step"), (580, "step medium"), (910, "step wide"))
+"""How wide a drawing is on a telephone, a tablet and anything larger, in pixels; style.css shows
+the labels of a class from there on."""
+_LETTER, _INDENT = 8, 6
+"""Pixels: a letter at its widest, about, and the room before a label."""
 _CLASSES = {"✓": "done", "✗": "failed", "↩": "undone"}
 
 
@@ -77,14 +82,14 @@ def strip(times: Sequence[tuple[int, int]], title: str, says: str) -> Drawing:
 
 
 def _bar(svg: Element, span: Span, start: float, whole: float, top: int) -> None:
-    x = 100 * (span.began - start) / whole
-    wide = max(_LEAST, 100 * (span.ended - span.began) / whole)
+    x = min(100 * (span.began - start) / whole, 100 - _LEAST)
+    wide = min(max(_LEAST, 100 * (span.ended - span.began) / whole), 100 - x)
     box = _sub(
         svg,
         "svg",
-        x=f"{min(x, 100 - _LEAST):.3f}%",
+        x=f"{x:.3f}%",
         y=str(top),
-        width=f"{min(wide, 100 - min(x, 100 - _LEAST)):.3f}%",
+        width=f"{wide:.3f}%",
         height=str(_BAR),
         **_class(_CLASSES[span.mark]),
     )
@@ -93,7 +98,11 @@ def _bar(svg: Element, span: Span, start: float, whole: float, top: int) -> None
     title.text = f"{span.mark} {step}, {duration(span.ended - span.began)}"
     # What was put back is a hollow bar, what failed a hatched one.
     _sub(box, "rect", x="0", y="0", width="100%", height=str(_BAR), rx="3", **_class("shape"))
-    _text(box, "6", 14, f"{'' if span.mark == '✓' else span.mark + ' '}{step}", "step")
+    label = f"{'' if span.mark == '✓' else span.mark + ' '}{step}"
+    needed = (_INDENT + _LETTER * len(label)) * 100 / wide
+    kind = next((kind for width, kind in _FITS if needed <= width), "")
+    if kind:
+        _text(box, str(_INDENT), 14, label, kind)
 
 
 def _ticks(svg: Element) -> None:

@@ -99,6 +99,19 @@ def test_it_reads_well(
     assert len(found["passes"]) > 10
 
 
+LABELS = """() => [...document.querySelectorAll('svg svg text')].map(one => {
+    const label = one.getBoundingClientRect(), bar = one.parentElement.getBoundingClientRect();
+    return [one.textContent, label.width, bar.right - label.left];
+}).filter(one => one[1] > 0)"""
+
+
+@pytest.mark.parametrize("width", [360, 700, 1280])
+def test_no_label_is_cut_off(opened: Callable[..., Page], width: int) -> None:
+    found = opened(PAGES["reverted"], "light", width).evaluate(LABELS)
+    assert found
+    assert [one for one in found if one[1] > one[2]] == []
+
+
 @pytest.mark.parametrize("width", [360, 1280])
 def test_forty_hosts_fit(opened: Callable[..., Page], width: int) -> None:
     page = opened(report(many()), "light", width)
