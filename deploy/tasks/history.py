@@ -109,12 +109,10 @@ def _rendered(
 
     lines = []
     for one in reversed(past):
-        when = one.began[:16].replace("T", " ")
+        when, verb = one_line(one.began[:16].replace("T", " ")), one_line(one.verb)
+        ended = f"{one_line(one.tag):16}  {one.outcome:10}  {one_line(one.deploy)}"
         reason = f"   {one_line(one.reason)}" if one.reason else ""
-        lines.append(
-            f"  {when}  {one.verb:8}  {one.tag:16}  {one.outcome:10}  {one.deploy}"
-            f"  {one_line(one.by)}{reason}"
-        )
+        lines.append(f"  {when}  {verb:8}  {ended}  {one_line(one.by)}{reason}")
     if not past:
         lines = ["Nothing has been deployed yet."]
     lines += [

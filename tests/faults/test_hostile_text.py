@@ -130,6 +130,7 @@ BUILDERS = {
     "deploy/notify/message.py:fenced": "notify.test_message:test_nothing_ends_a_block_of_code",
     "deploy/notify/message.py:waiting": "notify.test_slack:test_who_waits_for_whom",
     "deploy/page/render.py:render": "page.test_report:test_foreign_text_stays_text",
+    "deploy/page/history.py:history": "page.test_history:test_foreign_text_stays_text",
     "deploy/page/svg.py:timeline": "page.test_report:test_foreign_text_stays_text",
     "deploy/views/text.py:clean": "views.test_text:test_clean_text_moves_nothing",
     "deploy/views/text.py:one_line": "views.test_text:test_one_line_is_one",
@@ -343,8 +344,11 @@ def test_what_a_task_prints_is_text(text: str) -> None:
 @settings(deadline=None)
 @given(text=hostile.text)
 def test_a_line_of_the_history_is_one(text: str) -> None:
-    one = Entry("d-1", "deploy", "v1-1", "v1", "", "", text, "failed", ("web-1",), text)
-    assert len(page(_rendered([one]), {}).splitlines()) == 1
+    def lines(word: str) -> int:
+        one = Entry(word, word, "v1-1", word, word, "", word, "failed", ("web-1",), word)
+        return len(page("\n".join(_rendered([one], [], [])), {}).splitlines())
+
+    assert lines(text) == lines("x")
 
 
 @settings(deadline=None)
