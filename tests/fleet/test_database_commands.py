@@ -99,6 +99,7 @@ def test_a_command_does_not_apply_contract_files_too_early(
     assert sql("select count(*) from pg_attribute where attname = $$old$$") == "0"
 
 
+@pytest.mark.thorough
 def test_a_push_is_backed_up_and_held_against_the_schema(
     shop_with_rows: Project, image: Callable[..., str]
 ) -> None:

@@ -123,6 +123,7 @@ def ended(backups: Backups, bounds: Bounds, sql: str) -> tuple[Ended, Throwaway]
     return caught.value, server
 
 
+@pytest.mark.thorough
 def test_at_its_deadline(backups: Backups) -> None:
     error, _ = ended(backups, Bounds(seconds=30, linger=3), "select pg_sleep(100)")
     assert str(error) == (
@@ -133,6 +134,7 @@ def test_at_its_deadline(backups: Backups) -> None:
     assert error.exit_code == 3
 
 
+@pytest.mark.thorough
 def test_when_nobody_uses_it(backups: Backups) -> None:
     bounds = Bounds(seconds=100, idle=4, linger=5)
     with throwaway(backups, SCHEMA, bounds, say=Heard()) as server:
@@ -144,6 +146,7 @@ def test_when_nobody_uses_it(backups: Backups) -> None:
         until(lambda: servers() == set())
 
 
+@pytest.mark.thorough
 def test_at_its_bound_of_the_disk(backups: Backups) -> None:
     sql = "create table much as select repeat('x', 1000) from generate_series(1, 5000000)"
     error, _ = ended(backups, Bounds(disk=EMPTY, seconds=100, linger=3), sql)
@@ -165,6 +168,7 @@ def test_an_error_of_a_statement_is_no_end(backups: Backups) -> None:
         assert server.psql("select 1", timeout=9, doing="asked") == "1\n"
 
 
+@pytest.mark.thorough
 def test_at_its_bound_while_it_is_restored(backups: Backups, made: Manifest) -> None:
     bounds = Bounds(disk=60_000_000, seconds=100, linger=3)
     with (
