@@ -164,6 +164,7 @@ def _failed(done: Done) -> str:
     return lines[0].split(maxsplit=3)[3]
 
 
+@pytest.mark.thorough
 def test_clocks_three_days_off(quick: Project, load: Loads) -> None:
     """On the keeper of the lease, and on another host: order is not a matter of their clocks."""
     with (

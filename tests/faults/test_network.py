@@ -55,7 +55,7 @@ def test_ssh_is_lost_for_some_seconds(
         assert f"{HOST}     the connection was lost; asking the host again" in done.text
 
 
-@losing(("ssh-reset", "switch"))
+@losing()
 def test_ssh_is_lost_until_the_run_has_ended(
     watching: Project, load: Loads, fault: str, step: str
 ) -> None:
@@ -106,6 +106,7 @@ def test_a_long_way(quick: Project, load: Loads, tmp_path: Path) -> None:
             proxy.close()
 
 
+@pytest.mark.thorough
 def test_a_host_vanishes_and_comes_back(quick: Project, load: Loads) -> None:
     """For ten seconds: what was sent to it meanwhile is answered late.
 

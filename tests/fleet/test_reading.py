@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+import pytest
+
 from tests.fleet.project import WEB, Project
 
 
@@ -54,6 +56,7 @@ def test_logs_and_exec_name_the_host(shop: Project, release: Callable[..., str])
     assert "web-2" in unknown.text
 
 
+@pytest.mark.thorough
 def test_history_tells_how_each_ended(shop: Project, release: Callable[..., str]) -> None:
     _, new = shop.on_one_of(release("v1"), release("v2"))
     shop.on(new)
