@@ -118,6 +118,7 @@ def test_it_answers_all_hosts_but_one(quick: Project, load: Loads, fault: str, r
     ask(quick, traffic, again, exit_code=0, version=quick.new, first=first)
 
 
+@pytest.mark.thorough
 def test_a_tag_moves_between_two_hosts(quick: Project, load: Loads, release) -> None:
     """One host pulls when the tag stands for something else, and gets what the others have."""
     release("moving")

@@ -22,7 +22,14 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("kind", BAD)
+@pytest.mark.parametrize(
+    "kind",
+    # test_plain.py has one that answers 500.
+    [
+        pytest.param(kind, marks=[pytest.mark.thorough] if kind == "error-500" else [])
+        for kind in BAD
+    ],
+)
 def test_bad_on_the_second_host_only(
     settings_of_shop: Project, release, load: Loads, kind: str
 ) -> None:

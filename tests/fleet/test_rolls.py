@@ -12,7 +12,9 @@ from tests.fleet.project import WEB, Done, Project, container_ids, on_host, sett
 
 @pytest.mark.alone
 @pytest.mark.timeout(1200)  # three rolls, at a load that two cores can hardly carry
-@pytest.mark.parametrize("strategy", ["rolling", "blue-green"])
+@pytest.mark.parametrize(
+    "strategy", ["rolling", pytest.param("blue-green", marks=pytest.mark.thorough)]
+)
 def test_three_rolls_of_an_application_that_dies_at_once_lose_no_request(
     settings_of_shop: Project, release, load: Loads, strategy: str
 ) -> None:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import pytest
 
 from tests.fleet.project import WEB, Project, container_ids, on_host, settled
-
-if TYPE_CHECKING:
-    import pytest
 
 FIRST, SECOND = "canary-first-0", "canary-second-1"
 
 
+@pytest.mark.thorough
 def test_a_new_value_with_the_same_image(
     settings_of_shop: Project,
     release: Callable[..., str],

@@ -29,6 +29,7 @@ def limited(settings_of_shop: Project, tmp_path: Path) -> Iterator[Project]:
         assert on_host(host, f"cat {KEYS}") == keys
 
 
+@pytest.mark.thorough
 def test_deploy_and_rollback(limited: Project, release: Callable[..., str]) -> None:
     shop = limited
     first, second = release("v1"), release("v2")
