@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -39,7 +40,9 @@ def act(fleet: None, shop: Project, tmp_path_factory: pytest.TempPathFactory) ->
     workflows = app / ".github" / "workflows"
     workflows.mkdir(parents=True)
     (app / "hosts").mkdir()
-    (app / "hosts" / "sandbox.yaml").write_text(yaml.safe_dump(shop.body | {"approvers": []}))
+    probes = yaml.safe_load((ROOT / "hosts" / "smoke.yaml").read_text())["probes"]
+    body = shop.body | {"approvers": [], "smoke": {"probes": probes}}
+    (app / "hosts" / "sandbox.yaml").write_text(yaml.safe_dump(body))
     (app / "tasks.py").write_text("from deploy import namespace\n\nns = namespace()\n")
     image = {"image": "localhost:5050/shop", "environment": "sandbox"}
     (workflows / "staging.yml").write_text(example("staging.yml", **image))
@@ -96,6 +99,7 @@ def test_a_push_is_built_and_deployed_and_one_click_takes_it_back(
         assert tags(shop) == {act.commit}
         assert ran.result("Recover") == ""
         assert "serves" in ran.step("Deploy")
+        assert re.search(r"smoke .*\d passed", ran.step("Deploy")), ran.step("Deploy")
         inputs = {"environment": "sandbox", "tag": "", "reason": "it's slow"}
         began = time.monotonic()
         back = act.run("workflow_dispatch", "rollback.yml", number=2, inputs=inputs)
