@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,30 +10,22 @@ import pytest
 from invoke.context import Context
 from invoke.exceptions import Exit
 
-from deploy.situation import Situation
 from deploy.tasks import history
 from deploy.tasks.report import file_of
 from tests.faults.fleet import Course, Fault, Fleet
+from tests.tasks.in_memory import new_fleet
 
 
 @pytest.fixture
 def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fleet:
     """Of two deploys that went well and one that was put back, on 2 January 2026."""
     monkeypatch.chdir(tmp_path)
-    found = Fleet.new(tmp_path, {"bake": "0s", "min_healthy_time": "0s"})
+    found = new_fleet(tmp_path, monkeypatch, history)
     found.run("v1", Course())
     found.run("v2", Course())
     ended = found.run("v3", Course({12: Fault("refuse")})).ended
     assert ended
     assert ended.exit_code == 4
-
-    @contextmanager
-    def situation(_root: Path, _name: str) -> Iterator[Situation]:
-        with found._in_memory():
-            yield Situation.of(found.environment)
-
-    monkeypatch.setattr(history, "situation", situation)
-    monkeypatch.setattr(history, "in_the_middle", lambda one: [f"read: {len(one.facts)}"])
     return found
 
 

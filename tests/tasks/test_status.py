@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from invoke.context import Context
 from invoke.exceptions import Exit
 
-from deploy.situation import Situation
 from deploy.tasks import status
 from tests.faults.fleet import Course, Fleet
+from tests.tasks.in_memory import new_fleet
 
 
 @pytest.fixture
 def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fleet:
-    found = Fleet.new(tmp_path, {"bake": "0s", "min_healthy_time": "0s"})
+    found = new_fleet(tmp_path, monkeypatch, status)
     found.run("v1", Course())
-
-    @contextmanager
-    def situation(_root: Path, _name: str) -> Iterator[Situation]:
-        with found._in_memory():
-            yield Situation.of(found.environment)
-
-    monkeypatch.setattr(status, "situation", situation)
-    monkeypatch.setattr(status, "in_the_middle", lambda one: [f"read: {len(one.facts)}"])
     return found
 
 
