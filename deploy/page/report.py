@@ -17,7 +17,7 @@ from deploy.views.tally import Tally
 from deploy.views.text import duration, tidy
 
 if TYPE_CHECKING:
-    from deploy.story.story import Image, Story, Tested
+    from deploy.story.story import Image, SmokeTest, Story
 
 _ENDS = {
     Outcome.DONE: ("✓", "done", "good"),
@@ -129,7 +129,7 @@ def _image(image: Image | None) -> str:
     return f"{image.repository}:{image.tag} {image.digest[:19]}".strip()
 
 
-def _tested(test: Tested) -> dict[str, Any]:
+def _tested(test: SmokeTest) -> dict[str, Any]:
     result = test.result
     return {
         "mark": _MARKS[result.outcome],

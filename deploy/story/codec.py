@@ -31,7 +31,7 @@ from deploy.events import (
 )
 from deploy.lease.words import NEWER
 from deploy.smoke.result import Result
-from deploy.story.story import Changes, Picture, Story, Tested, Traffic
+from deploy.story.story import Changes, Picture, SmokeTest, Story, Traffic
 
 SCHEMA = 1
 LARGEST = 64 * 1024 * 1024
@@ -135,7 +135,7 @@ def _story(body: Mapping[str, Any]) -> Story:
         changelog=_read(Changelog, body["changelog"]) if body["changelog"] else None,
         changes=_read(Changes, body["changes"]),
         smoke=tuple(
-            Tested(
+            SmokeTest(
                 _read(Result, one["result"]),
                 tuple(
                     Picture(

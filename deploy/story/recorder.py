@@ -17,7 +17,7 @@ from deploy.events import Event, Outcome, RunEnded, StepFailed
 from deploy.remote.script import Report
 from deploy.story.before import changes
 from deploy.story.shelf import Shelf
-from deploy.story.story import Picture, Story, Tested
+from deploy.story.story import Picture, SmokeTest, Story
 
 if TYPE_CHECKING:
     from deploy.changelog import Changelog
@@ -126,7 +126,7 @@ class Recorder:
         return changelog.redacted(found, self._redactor)
 
 
-def illustrated(results: Iterable[Result], root: Path) -> Iterator[Tested]:
+def illustrated(results: Iterable[Result], root: Path) -> Iterator[SmokeTest]:
     """Each result with the screenshots that it kept, as long as there is room for them."""
     room = PICTURES
     for result in results:
@@ -141,4 +141,4 @@ def illustrated(results: Iterable[Result], root: Path) -> Iterator[Tested]:
             if content.startswith(_PNG) and len(content) <= room:
                 room -= len(content)
                 pictures.append(Picture(Path(file).name, content))
-        yield Tested(result, tuple(pictures))
+        yield SmokeTest(result, tuple(pictures))

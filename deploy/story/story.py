@@ -63,7 +63,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Tested:
+class SmokeTest:
     """A smoke test, and what was to be seen where it failed.
 
     A test has several where it was asked several times: on the first host, and after the last.
@@ -102,7 +102,7 @@ class Story:
     events: tuple[Event, ...]
     changelog: Changelog | None = None
     changes: Changes = Changes()
-    smoke: tuple[Tested, ...] = ()
+    smoke: tuple[SmokeTest, ...] = ()
     traffic: Traffic | None = None
     version: str = VERSION
     whole: bool = True

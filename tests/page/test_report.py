@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from deploy.changelog import Change, Changelog
 from deploy.page import report
-from deploy.story.story import Changes, EnvironmentChange, Image, ImageChange, Picture, Tested
+from deploy.story.story import Changes, EnvironmentChange, Image, ImageChange, Picture, SmokeTest
 from tests.story import made
 from tests.views import hostile
 
@@ -144,7 +144,7 @@ def test_foreign_text_stays_text(data: st.DataObject) -> None:
                     EnvironmentChange((word(),), (), ()),
                 ),
                 smoke=(
-                    Tested(
+                    SmokeTest(
                         replace(base.smoke[0].result, name=word(), reason=word(), seen=word()),
                         (Picture(word(), b"png"),),
                     ),

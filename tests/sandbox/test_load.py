@@ -272,7 +272,7 @@ def test_an_answer_that_breaks_off_is_a_failure():
 
 @pytest.mark.parametrize("kind", ["get", "post"])
 def test_connections_that_the_server_closes_when_idle_cost_nothing(kind):
-    """Each FIN arrives 30 ms before the connection is wanted again, so nobody loses anything."""
+    """Each FIN arrives 480 ms before the connection is wanted again, so nobody loses anything."""
     connections = 0
 
     async def close_idle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -281,10 +281,10 @@ def test_connections_that_the_server_closes_when_idle_cost_nothing(kind):
         await answer(reader, writer)
         await asyncio.sleep(0.02)
 
-    report = load_on_raw(close_idle, rate=20, duration=0.5, **(NONE | {kind: 1}))
+    report = load_on_raw(close_idle, rate=2, duration=2, **(NONE | {kind: 1}))
 
-    assert (report.failed, report.retried, report.requests) == (0, 0, 10)
-    assert connections == 10
+    assert (report.failed, report.retried, report.requests) == (0, 0, 4)
+    assert connections == 4
 
 
 def test_a_fin_that_only_the_kernel_knows_of_is_noticed_before_a_post_is_written():

@@ -19,8 +19,8 @@ from deploy.story.story import (
     ImageChange,
     Picture,
     Second,
+    SmokeTest,
     Story,
-    Tested,
     Traffic,
 )
 
@@ -57,7 +57,7 @@ def story(id_: str = "d-20260101-000000-aaaa", more: str = "") -> Story:
             EnvironmentChange(("NEW",), (), ("KEY",)),
         ),
         smoke=(
-            Tested(
+            SmokeTest(
                 result.Result("buy", "", result.Outcome.FAILED, "no button", 1.5, 1, ("a.png",)),
                 (Picture("screenshot.png", PNG),),
             ),
