@@ -29,6 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="all cases: each arrow and each run killed everywhere, everything typed",
     )
+    parser.addoption("--thorough", action="store_true", help="what is marked thorough, too")
     parser.addoption("--faults-table", metavar="FILE", help="where the fault suite's table goes")
 
 
@@ -74,7 +75,7 @@ def _place(item: pytest.Item) -> tuple[bool, bool, bool]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if not (config.getoption("--all") or config.getoption("--faults-table")):
+    if not (config.getoption("--all") or config.getoption("--thorough")):
         left = [item for item in items if item.get_closest_marker("thorough")]
         config.hook.pytest_deselected(items=left)
         items[:] = [item for item in items if item not in left]

@@ -3,8 +3,9 @@
     python -m tests.faults.dying NUMBER inv WORD...
 
 Boundary 2k is before the k-th phase, when the line that says so is on the disk; 2k + 1 is after it,
-when nobody has written down how it ended. A run that has not so many ends as it would. How many
-boundaries were passed is the last line of standard error.
+when nobody has written down how it ended. The way back is the last phase of a run that has one. A
+run that has not so many ends as it would. How many boundaries were passed is the last line of
+standard error.
 """
 
 from __future__ import annotations
@@ -31,9 +32,9 @@ def boundary(number: int, where: str) -> None:
 
 
 def dying(phase: Callable[..., Any], number: int) -> Callable[..., Any]:
-    def run(self: Run, steps: Any) -> Any:
+    def run(self: Run, *steps: Any) -> Any:
         boundary(number, "before")
-        ended = phase(self, steps)
+        ended = phase(self, *steps)
         boundary(number, "after")
         return ended
 
@@ -42,6 +43,7 @@ def dying(phase: Callable[..., Any], number: int) -> Callable[..., Any]:
 
 if __name__ == "__main__":
     Run._phase = dying(Run._phase, int(sys.argv[1]))  # type: ignore[method-assign]
+    Run._revert = dying(Run._revert, int(sys.argv[1]))  # type: ignore[method-assign]
     try:
         program.run(sys.argv[2:], exit=True)
     finally:

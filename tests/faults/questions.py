@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tests.faults import table
 from tests.fleet.conftest import no_failure
-from tests.fleet.project import WEB, Done, Project, settled, within
+from tests.fleet.project import WEB, Done, Project, images, settled, within
 
 if TYPE_CHECKING:
     from deploy.sandbox.load import Load
@@ -41,8 +41,10 @@ def ask(
     on = set(shop.tags().values())
     assert len(on) == 1, on
     assert on <= ({version} if isinstance(version, str) else version), on
-    for host in WEB:
-        settled(host, "/srv/shop", "web")
+    for host, service in {**dict.fromkeys(WEB, "web"), "worker-1": "worker"}.items():
+        settled(host, "/srv/shop", service)
+        named, running = images(host, "/srv/shop", service)
+        assert running == {named}, f"{host} runs {running}, and its files name {named}"
 
 
 def ask_whichever(

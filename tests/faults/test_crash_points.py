@@ -18,20 +18,24 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.fleet
 
 ROLLING = 24
-"""Boundaries of a deploy that goes host by host over the fleet, or more: what is past the end is
-counted and skipped by none."""
+"""Boundaries of a deploy that goes host by host over the fleet, and more: the last one is past its
+end, and a run that is longer fails there."""
 AT_ONCE = 12
 """Of a rollback, and of a blue-green deploy."""
+BACK = (8, 9)
+"""Before and after the way back of a deploy whose release is bad on the second host."""
 
 POINTS = [
     *(("rolling", number) for number in range(ROLLING)),
+    *(("reverting", number) for number in BACK),
     *(("blue-green", number) for number in range(AT_ONCE)),
     *(("rollback", number) for number in range(AT_ONCE)),
 ]
+PAST = {("rolling", ROLLING - 1), ("blue-green", AT_ONCE - 1), ("rollback", AT_ONCE - 1)}
 THEN = ("recover", "deploy", "rollback")
 SOME = {
-    (("rolling", 7), "deploy"),  # the second host is staged, and the first has settled
-    (("rolling", 9), "recover"),  # it is switched
+    (("rolling", 7), "recover"),  # the second host is staged, and the first has settled
+    (("rolling", 9), "deploy"),  # it is switched
 }
 """Where nobody asks for `--all`."""
 
@@ -67,10 +71,14 @@ def test_killed_at_a_boundary(
 ) -> None:
     shop = settings_of_shop
     kind, number = point
-    strategy = "rolling" if kind == "rolling" else "blue-green"
     shop.change(
         lease={"expires_after": "5s"},
-        rollout={"strategy": strategy, "bake": "0s", "min_healthy_time": "0s"},
+        rollout={
+            "strategy": "rolling" if kind in {"rolling", "reverting"} else "blue-green",
+            "bake": "0s",
+            "min_healthy_time": "0s",
+            "healthy_deadline": "20s",
+        },
     )
     # Where the fleet is, and where it is going.
     old, new, other = shop.on_one_of(release("v1"), release("v2"), release("v3"))
@@ -78,16 +86,22 @@ def test_killed_at_a_boundary(
     if kind == "rollback":
         shop.on(new)
         old, new = new, old
+    if kind == "reverting":
+        new = release("bad-never-healthy", "never-healthy,bad-on=web-2")
+    whole = 4 if kind == "reverting" else 0
     with load(rate=20) as traffic:
         words = [] if kind == "rollback" else ["--tag", new]
         died = die(shop, number, "rollback" if kind == "rollback" else "deploy", *words)
-        if died.exit_code == 0:
+        if died.exit_code == whole:
             # Past the end of this run: it has none such.
             assert int(died.lines[-1][1]) <= number
         else:
             assert died.exit_code == -9, died.text
+            assert point not in PAST, "the run has more boundaries than are tried"
         if then == "recover":
-            done, version = shop.inv("recover"), {old, new}
+            done = shop.inv("recover")
+            came = died.exit_code == 0 or "finishing it" in done.text
+            version = {new if came else old}
         elif then == "deploy":
             done, version = shop.deploy(other), {other}
         else:
@@ -97,6 +111,7 @@ def test_killed_at_a_boundary(
         assert done.exit_code in {0, 3}, done.text
         return
     ask(shop, traffic, done, exit_code=0, version=version, first=died)
+    assert kind != "rollback" or then != "recover" or version == {new}
     again = shop.inv("recover")
     assert again.exit_code == 0, again.text
     assert "nothing was left" in again.text

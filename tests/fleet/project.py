@@ -208,5 +208,18 @@ def settled(host: str, path: str, service: str, count: int = 1) -> list[str]:
     return ids
 
 
+def images(host: str, path: str, service: str) -> tuple[str, set[str]]:
+    """The image that a host's files name, and those of what runs of a service, all by digest."""
+    project = Path(path).name
+    named = on_host(host, f"sed -n 's/^# image //p' {path}/.env")
+    running = on_host(
+        host,
+        "docker inspect -f '{{.Config.Image}}' "
+        f"$(docker ps -q --filter label=com.docker.compose.project={project} "
+        f"--filter label=com.docker.compose.service={service})",
+    )
+    return named, set(running.split())
+
+
 def within(moment: float, windows: Sequence[tuple[float, float]], slack: float = 1.0) -> bool:
     return any(start - slack <= moment <= end + slack for start, end in windows)
