@@ -102,28 +102,34 @@ def test_left_at_once_on_sigterm(quick: Project, load: Loads) -> None:
 
 
 @pytest.mark.thorough
-def test_held_by_hand(quick: Project) -> None:
-    held = quick.inv("lock", "--reason", "we move the DNS")
+def test_held_by_hand(quick: Project, load: Loads) -> None:
+    with load(rate=20) as traffic:
+        held = quick.inv("lock", "--reason", "we move the DNS")
+        other = quick.typed_by("ben", "deploy", "--tag", quick.new)
+        refused = quick.typed_by("ben", "unlock", "--yes")
+        own = quick.deploy(quick.new)
+        free = quick.inv("unlock", "--yes")
+        done = quick.typed_by("ben", "deploy", "--tag", quick.other)
     assert held.exit_code == 0, held.text
-    other = quick.typed_by("ben", "deploy", "--tag", quick.new)
     assert other.exit_code == 6, other.text
     assert "we move the DNS" in other.text
-    refused = quick.typed_by("ben", "unlock", "--yes")
     assert refused.exit_code == 6, refused.text
     assert "we move the DNS" in refused.text
-    own = quick.deploy(quick.new)
     assert own.exit_code == 0, own.text
-    free = quick.inv("unlock", "--yes")
     assert free.exit_code == 0, free.text
-    assert quick.typed_by("ben", "deploy", "--tag", quick.new).exit_code == 0
+    ask(quick, traffic, done, exit_code=0, version=quick.other, first=other)
 
 
-def test_the_host_that_keeps_the_lease_is_down(quick: Project) -> None:
-    subprocess.run(["docker", "pause", "headway-web-1"], check=True, capture_output=True)
-    try:
+def test_the_host_that_keeps_the_lease_is_down(quick: Project, load: Loads) -> None:
+    with load(rate=20) as traffic:
+        began = time.time()
+        subprocess.run(["docker", "pause", "headway-web-1"], check=True, capture_output=True)
+        try:
+            first = quick.deploy(quick.new)
+        finally:
+            subprocess.run(["docker", "unpause", "headway-web-1"], check=True, capture_output=True)
+        gone = [(began, time.time())]
         done = quick.deploy(quick.new)
-    finally:
-        subprocess.run(["docker", "unpause", "headway-web-1"], check=True, capture_output=True)
-    assert done.exit_code == 3, done.text
-    assert "web-1" in done.text
-    assert set(quick.tags().values()) == {quick.old}
+    assert first.exit_code == 3, first.text
+    assert "web-1" in first.text
+    ask(quick, traffic, done, exit_code=0, version=quick.new, first=first, gone=gone)
