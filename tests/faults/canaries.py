@@ -70,7 +70,7 @@ def watching(
 ) -> Iterator[Seen]:
     """Look again and again, at (where, text), for as long as the block runs; pause in seconds."""
     seen, over = Seen(), threading.Event()
-    texts = canaries.texts
+    wanted = canaries.texts
     known: set[int] = set()
 
     def watch() -> None:
@@ -81,7 +81,7 @@ def watching(
                 if (one := hash(text)) in known:
                     continue
                 known.add(one)
-                seen.found |= {f"{name}: {where}" for one, name in texts.items() if one in text}
+                seen.found |= {f"{name}: {where}" for one, name in wanted.items() if one in text}
             seen.looks += 1
             over.wait(every)
 
@@ -142,19 +142,19 @@ def in_stories(
     found = {}
     for name in listed.split():
         text = docker("exec", f"headway-{host}", "gunzip", "-c", f"{folder}/{name}")
-        found[name] = {one for part in _texts(json.loads(text)) for one in canaries.within(part)}
+        found[name] = {one for part in texts(json.loads(text)) for one in canaries.within(part)}
     return found
 
 
-def _texts(body: object) -> Iterator[str]:
+def texts(body: object) -> Iterator[str]:
     """Every text in what JSON stood for: there, a quote is not written as it is."""
     match body:
         case str():
             yield body
         case list():
             for one in body:
-                yield from _texts(one)
+                yield from texts(one)
         case dict():
             for name, one in body.items():
                 yield name
-                yield from _texts(one)
+                yield from texts(one)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 from dotenv import dotenv_values
 
 from deploy.release import quoted
 from deploy.sandbox import images
 from deploy.sandbox.home import Home
+from deploy.sandbox.outside.told import entries
 from tests.faults.canaries import (
     STORIES,
     Canaries,
@@ -20,6 +23,7 @@ from tests.faults.canaries import (
     on_disk,
     own_containers,
     process_lists,
+    texts,
     watching,
     written,
 )
@@ -76,6 +80,7 @@ def canaries(shop_with_rows: Project, tmp_path: Path) -> Canaries:
         compose=str(tmp_path / "compose.yaml"),
         dotenv=str(dotenv),
         secrets=[*shop_with_rows.body["secrets"], "CANARY_TOKEN"],
+        notify=yaml.safe_load((ROOT / "hosts" / "sandbox.yaml").read_text())["notify"],
     )
     return Canaries(values)
 
@@ -116,11 +121,12 @@ def test_no_secret_where_none_belongs(
     for host in HOSTS:
         on_host(host, "touch /tmp/.began")
     runs: list[Done] = []
+    before = len(entries(DOCKER))
     looked_for = Canaries({**canaries.values, "planted": PLANTED})
     with (
         load(rate=20) as traffic,
         watching(process_lists, looked_for) as processes,
-        watching(lambda: own_containers(DOCKER, ["db-1"]), canaries, every=2) as inspected,
+        watching(lambda: own_containers(DOCKER, ["web-1", "db-1"]), canaries, every=2) as inspected,
     ):
         for host in HOSTS:
             plant(host)
@@ -133,6 +139,7 @@ def test_no_secret_where_none_belongs(
             ("rollback",),
             ("history",),
             ("report", "--json"),
+            ("report", "--out", "page.html"),
         ):
             runs.append(shop.inv(verb, *words))
     failed, whole, back = runs[2], runs[3], runs[5]
@@ -150,6 +157,13 @@ def test_no_secret_where_none_belongs(
     # And it was nowhere.
     for done in runs:
         assert canaries.within(done.text) == set()
+    page = html.unescape((shop.folder / "page.html").read_text())
+    assert canaries.within(page) == set()
+    told = entries(DOCKER)[before:]
+    assert {one["to"] for one in told} == {"slack", "webhook"}
+    said = [text for one in told for text in texts(one["body"])]
+    assert any("CANARY_TOKEN=********" in one for one in said), "Slack has the container's lines"
+    assert not any(map(canaries.within, said))
     assert processes.found - found == set()
     assert inspected.found == set()
     said_by = "find /srv/shop/.headway/run -name '*.log' -newer /tmp/.began"
