@@ -30,10 +30,10 @@ facts() {
 		return 0
 	fi
 	say docker version "$version"
-	if compose=$(docker compose version --short 2>&1); then
-		say compose version "$compose"
+	if version=$(compose version --short 2>&1); then
+		say compose version "$version"
 	else
-		say compose problem "$compose"
+		say compose problem "$version"
 		return 0
 	fi
 	running_facts

@@ -152,48 +152,6 @@ journal_of() {
 		sync "$state/journal.jsonl"
 }
 
-# compose_of RELEASE ARGUMENT...: Compose with a release's own files, in the application's folder. The
-# release "-" is what somebody had there before Headway came.
-compose_of() {
-	files=$state/releases/$1
-	if [ "$1" = - ]; then
-		shift
-		(cd "$dir" && docker compose -p "$project" "$@")
-		return
-	fi
-	shift
-	docker compose --project-directory "$dir" -p "$project" --env-file "$files/.env" \
-		-f "$files/compose.yaml" -f "$files/host.yaml" "$@"
-}
-
-# know RELEASE: its configuration hashes, once for all that hash_of is asked: Compose takes a good part
-# of a second on a host that has work to do.
-know() {
-	[ "${known-}" = "$1" ] && return 0
-	known=$1 hashes=$(hashes_by "$state/releases/$1" compose_of "$1")
-}
-
-# hashes_by FOLDER COMMAND...: what containers are labelled with, a line for each service. COMMAND is
-# Compose with the files in FOLDER. `config --hash` alone hashes the name of an env_file, and not what
-# is in it: where there may be one, it is `config` first.
-hashes_by() {
-	if [ -f "$1/compose.yaml" ] && [ -f "$1/host.yaml" ] &&
-		! grep -qE 'env_file|include|extends' "$1/compose.yaml" "$1/host.yaml"; then
-		shift
-		"$@" config --hash '*' 2>/dev/null
-		return
-	fi
-	shift
-	"$@" config 2>/dev/null |
-		docker compose --project-directory "$dir" -p "$project" -f - config --hash '*' 2>/dev/null
-}
-
-# hash_of RELEASE SERVICE: the configuration hash that a container of it is labelled with.
-hash_of() {
-	know "$1"
-	printf '%s\n' "$hashes" | awk -v name="$2" '$1 == name { print $2 }'
-}
-
 # current: the release that this host is on, by the .env that plain `docker compose` reads.
 current() {
 	sed -n 's/^HEADWAY_RELEASE=//p' "$dir/.env" 2>/dev/null | tr -d "\"'"

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
 
-PARTS = ("lib", "health", "prepare", "stage", "switch", "settle", "abandon", "facts")
+PARTS = ("lib", "compose", "health", "prepare", "stage", "switch", "settle", "abandon", "facts")
 """The files of this folder, in the order in which they are put together."""
 
 

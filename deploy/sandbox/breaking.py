@@ -6,12 +6,14 @@ What stands for Slack, Cloudflare and a webhook is broken likewise (`outside/fau
 from __future__ import annotations
 
 import difflib
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from deploy.errors import UsageError
 from deploy.sandbox import provide
+from deploy.sandbox.docker import DockerFailed
 from deploy.sandbox.faults import FAULTS, Fault
 from deploy.sandbox.home import Home
 from deploy.sandbox.outside import faults as outside
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 SECONDS = 120.0
 """For the shell of a fault: a daemon that is waited for has 90 s."""
+TRIES = 5
+"""Of what the engine does: the kernel may not freeze a container in which much is just starting."""
 
 
 def break_host(
@@ -115,5 +119,13 @@ def _apply(
         docker("exec", container, "sh", "-euc", shell, "sh", service, timeout=SECONDS)
         return
     word, reached = by_engine
-    if docker("inspect", "--format", "{{.State.Status}}", container) != reached:
-        docker(word, container, timeout=SECONDS)
+    for left in reversed(range(TRIES)):
+        if docker("inspect", "--format", "{{.State.Status}}", container) == reached:
+            return
+        try:
+            docker(word, container, timeout=SECONDS)
+            return
+        except DockerFailed:
+            if not left:
+                raise
+        time.sleep(0.5)

@@ -15,7 +15,7 @@ import textwrap
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +58,13 @@ def docker(*argv: str, check: bool = True, stdin: str = "") -> str:
     )
     assert not check or done.returncode == 0, f"docker {' '.join(argv)}: {done.stderr}"
     return done.stdout.strip()
+
+
+@cache
+def compose_program() -> str:
+    """Where the CLI finds Compose."""
+    chosen = '{{range .ClientInfo.Plugins}}{{if eq .Name "compose"}}{{.Path}}{{end}}{{end}}'
+    return docker("info", "--format", chosen)
 
 
 _given_ports: set[int] = set()
@@ -139,6 +146,9 @@ class Project:
         for name in CHANGING:
             shutil.copy(HERE / "shim.sh", self.shims / name)
             (self.shims / name).chmod(0o755)
+        plugins = self.shims / ".docker" / "cli-plugins"
+        plugins.mkdir(parents=True)
+        shutil.copy(self.shims / "docker", plugins / "docker-compose")
         self.write_compose(compose)
         (self.repository / "hosts" / "test.yaml").write_text(
             f"app: {self.name}\npath: {self.dir}\nimage: {APP}\n"
@@ -223,6 +233,8 @@ class Project:
             host.environ = {
                 "PATH": f"{self.shims}:{os.environ['PATH']}",
                 "SHIM_PATH": os.environ["PATH"],
+                "HOME": str(self.shims),
+                "SHIM_COMPOSE": compose_program(),
                 "SHIM_CALLS": str(self.calls),
                 "SHIM_DIES_AT": str(dies_at),
                 "SHIM_BEFORE": str(hook) if before else "",

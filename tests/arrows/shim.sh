@@ -1,13 +1,18 @@
 #!/bin/sh
-# Stands before docker, mv, rm, cp and touch on the PATH of a test. It counts the calls that change
+# Stands before docker, mv, rm, cp and touch on the PATH of a test, and before Compose in its HOME. It counts the calls that change
 # something, and at one of them it ends all that the script has running, as a loss of power would.
 name=${0##*/}
 PATH=$SHIM_PATH
 changes=yes
 if [ "$name" = docker ]; then
 	case " $* " in
-	*" compose "*" up "* | *" stop "* | *" start "* | *" rm "* | *" connect "* | *" disconnect "*) ;;
+	*" stop "* | *" start "* | *" rm "* | *" connect "* | *" disconnect "*) ;;
 	*" network create "* | *" pull "*) ;;
+	*) changes=no ;;
+	esac
+elif [ "$name" = docker-compose ]; then
+	case " $* " in
+	*" up "*) ;;
 	*) changes=no ;;
 	esac
 fi
@@ -21,4 +26,5 @@ if [ -n "${SHIM_BEFORE-}" ]; then
 	# shellcheck disable=SC1090 # a test's own lines
 	. "$SHIM_BEFORE"
 fi
+[ "$name" != docker-compose ] || name=$SHIM_COMPOSE
 exec "$name" "$@"

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from deploy.sandbox.breaking import breaking
 from tests.faults.questions import ask
-from tests.faults.watched import end_of, until
+from tests.faults.watched import DOCKER, end_of, until
 
 if TYPE_CHECKING:
     from tests.fleet.conftest import Loads
@@ -123,11 +124,8 @@ def test_held_by_hand(quick: Project, load: Loads) -> None:
 def test_the_host_that_keeps_the_lease_is_down(quick: Project, load: Loads) -> None:
     with load(rate=20) as traffic:
         began = time.time()
-        subprocess.run(["docker", "pause", "headway-web-1"], check=True, capture_output=True)
-        try:
+        with breaking(DOCKER, "vanish", "web-1"):
             first = quick.deploy(quick.new)
-        finally:
-            subprocess.run(["docker", "unpause", "headway-web-1"], check=True, capture_output=True)
         gone = [(began, time.time())]
         done = quick.deploy(quick.new)
     assert first.exit_code == 3, first.text

@@ -23,6 +23,9 @@ def host(tmp_path: Path) -> Path:
     docker.parent.mkdir()
     docker.write_text("#!/bin/sh\n[ $1 = ps ] || echo 29.0.0\n")
     docker.chmod(0o755)
+    plugins = tmp_path / ".docker" / "cli-plugins"
+    plugins.mkdir(parents=True)
+    (plugins / "docker-compose").symlink_to(docker)
     (tmp_path / ".headway" / "releases").mkdir(parents=True)
     return tmp_path
 
@@ -35,7 +38,7 @@ def run(host: Path, arrow: str, **settings: str) -> list[str]:
         text=True,
         timeout=30,
         check=True,
-        env={"PATH": f"{host / 'bin'}:{os.environ['PATH']}"},
+        env={"HOME": str(host), "PATH": f"{host / 'bin'}:{os.environ['PATH']}"},
     )
     return done.stdout.splitlines()
 

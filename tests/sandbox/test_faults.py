@@ -9,7 +9,7 @@ import pytest
 
 from deploy.errors import UsageError
 from deploy.sandbox.breaking import break_host, broken, find, mended
-from deploy.sandbox.docker import Docker
+from deploy.sandbox.docker import Docker, DockerFailed
 from deploy.sandbox.faults import FAULTS, Fault
 from deploy.sandbox.home import Home
 from deploy.sandbox.outside import faults as outside
@@ -136,3 +136,29 @@ def test_one_that_is_restarted_comes_back(vps: str) -> None:
     broken(DOCKER, FAULTS["restart"], vps)
     mended(DOCKER, FAULTS["restart"], vps)
     assert DOCKER(*started) != before
+
+
+class Busy:
+    """An engine whose kernel freezes nothing before the third time."""
+
+    def __init__(self, tries: int) -> None:
+        self.left, self.status = tries, "running"
+
+    def __call__(self, word: str, *_rest: str, **_how: object) -> str:
+        if word == "pause":
+            self.left -= 1
+            if self.left:
+                raise DockerFailed(["pause"], 1, "unable to freeze")
+            self.status = "paused"
+        return self.status
+
+
+def test_a_host_that_is_too_busy_to_be_stopped_is_stopped_a_moment_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    engine = Busy(3)
+    broken(engine, FAULTS["vanish"], "headway-web-1")
+    assert engine.status == "paused"
+    with pytest.raises(DockerFailed):
+        broken(Busy(99), FAULTS["vanish"], "headway-web-1")

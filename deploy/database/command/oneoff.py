@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 Say = Callable[[str, bool], None]
 """Told (one short line, is it a warning) while something goes."""
 
-PARTS = (("deploy.remote", "lib"), ("deploy.database.command", "oneoff"))
+PARTS = (
+    ("deploy.remote", "lib"),
+    ("deploy.remote", "compose"),
+    ("deploy.database.command", "oneoff"),
+)
 _LONGEST = 60
 """Characters of a command that are shown beside what it does."""
 _WIDEST = 500
