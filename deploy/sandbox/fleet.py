@@ -80,11 +80,10 @@ def up(hosts: int = 3, port: int = 8080, *, home: Home | None = None, say: Say =
             remove(docker, present(docker), keep_registry=False)
         home.prepare()
         machines = fleet(hosts, port)
-        home.write_hosts(machines)
         converge(docker, home, machines, line)
     beside = "a registry, an edge, a Slack and a Cloudflare"
     line(f"up: {hosts} web hosts, a worker host, a database host, {beside}")
-    say(f"The edge answers on http://127.0.0.1:{port} as soon as something is deployed. Next:")
+    say(f"The edge answers on {home.address()} as soon as something is deployed. Next:")
     say("    inv sandbox.release v1")
     say("    inv deploy.sandbox --tag v1")
     say("    inv sandbox.told    # what Slack and Cloudflare were sent")
@@ -158,6 +157,7 @@ def bring_all(
     }
     change = changes(wanted, present(docker))
     check_ports(docker, change, by_name)
+    home.write_hosts(machines)
     clear(docker, change, say)
     network(docker, home.name)
 
