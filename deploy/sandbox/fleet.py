@@ -105,6 +105,9 @@ def down(*, keep_images: bool = False, home: Home | None = None, say: Say = prin
             say("removing the sandbox")
             remove(docker, present(docker), keep_registry=keep_images)
             kept = [] if keep_images else remove_images(docker)
+            if not keep_images:
+                # Nothing in it says whose it is.
+                say("BuildKit's cache stays, with what else was built here: docker builder prune")
             if kept:
                 left = f", but {', '.join(kept)}, on which a container of somebody else's runs"
         if (home.path / "base").exists():  # an `up` was killed; what it made there is root's
