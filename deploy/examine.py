@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 from deploy import bundle as bundles
 from deploy import checks, facts
 from deploy.cdn.choose import lacking
+from deploy.database.backup.backups import backups_of
+from deploy.database.migrations.recorded import recorded
 from deploy.errors import Fault, HeadwayError, Refused, SettingsError
 from deploy.intent import NoImage, find_images, no_tag
+from deploy.pending import database_of
 from deploy.remote.pool import each
 from deploy.settings import valid_tag
 from deploy.smoke.check import faults_of, unreachable
@@ -22,8 +25,11 @@ if TYPE_CHECKING:
     from deploy.situation import Situation
 
 
+_UNCHANGED = "Nothing has been changed."
+
+
 def examine(situation: Situation, tag: str | None = None) -> list[Fault]:
-    """Return every fault: of the compose file, of the registry, and of each host.
+    """Return every fault: of the compose file, of the registry, of each host, of the database.
 
     Args:
         situation: the environment.
@@ -59,12 +65,11 @@ def examine(situation: Situation, tag: str | None = None) -> list[Fault]:
         arrows = situation.arrows(host.name, {})
         return facts.read(arrows.read("facts", carried.on_hosts, timeout=seconds))
 
-    reached = {}
     for name, one in each(list(situation.hosts.values()), read).items():
         if isinstance(one, HeadwayError):
             faults.append(Fault(name, "", getattr(one, "reason", one.message), one.mend))
         else:
-            reached[name] = situation.hosts[name]
+            situation.facts[name] = one
             faults += checks.host_faults(
                 environment.path,
                 {name: one},
@@ -72,4 +77,34 @@ def examine(situation: Situation, tag: str | None = None) -> list[Fault]:
                 bound=carried.bound,
                 placements=situation.placements,
             )
-    return faults + unreachable(environment, situation.compose, situation.placements, reached)
+    reached = {name: situation.hosts[name] for name in situation.facts}
+    faults += unreachable(environment, situation.compose, situation.placements, reached)
+    return faults + _of_database(situation)
+
+
+def _of_database(situation: Situation) -> list[Fault]:
+    """Ask the database what a deploy asks it, where the host that it is reached from is well."""
+    environment = situation.environment
+    if environment.database is None:
+        return []
+    host = environment.database.host or next(iter(environment.hosts))
+    read = situation.facts.get(host)
+    if read is None or read.docker_problem:
+        return []  # that is told, and would only be told once more
+    try:
+        server = database_of(situation)
+        if server is None:
+            return []
+        backups = backups_of(environment, situation.hosts)
+        if environment.backup_required:
+            backups.ready()
+        else:
+            backups.survey()
+        if environment.applied_by in {"headway", "command"}:
+            recorded(server)
+    except HeadwayError as error:
+        message = error.message.removeprefix(f"{host}: ")
+        # What the server itself says comes last there; a refusal of ours says that it did nothing.
+        said = [] if error.state == _UNCHANGED else error.state.splitlines()[-1:]
+        return [Fault(host, "database", ": ".join([message, *said]), error.mend)]
+    return []

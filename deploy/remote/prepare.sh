@@ -33,7 +33,8 @@ receive() {
 	mkdir -p "$state/releases" "$state/proxy" "$dir/slots" && chmod 755 "$dir/slots"
 	find "$state/releases" -mindepth 1 -maxdepth 1 -name '.incoming.*' -exec rm -rf {} +
 	incoming=$state/releases/.incoming.$$
-	mkdir "$incoming"
+	# For its owner alone: not every tar gives a file its mode before it writes into it.
+	(umask 077 && mkdir "$incoming")
 	if ! detail=$(tar -xpf - -C "$incoming" 2>&1); then
 		rm -rf "$incoming"
 		reason="the release's files did not arrive whole"

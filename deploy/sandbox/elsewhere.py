@@ -19,7 +19,7 @@ def settings(**changes: Any) -> dict[str, Any]:
     body: dict[str, Any] = yaml.safe_load(file.read_text())
     body = {key: value for key, value in body.items() if key not in TELLING}
     body["compose"] = str(ROOT / body["compose"])
-    for key in ("hosts", "dotenv"):
+    for key in ("hosts", "dotenv", "url"):
         body[key] = str((file.parent / body[key]).resolve())
     body["ssh"] = {key: str((file.parent / one).resolve()) for key, one in body["ssh"].items()}
     return body | changes

@@ -80,11 +80,10 @@ def up(hosts: int = 3, port: int = 8080, *, home: Home | None = None, say: Say =
             remove(docker, present(docker), keep_registry=False)
         home.prepare()
         machines = fleet(hosts, port)
-        home.write_hosts(machines)
         converge(docker, home, machines, line)
     beside = "a registry, an edge, a Slack and a Cloudflare"
     line(f"up: {hosts} web hosts, a worker host, a database host, {beside}")
-    say(f"The edge answers on http://127.0.0.1:{port} as soon as something is deployed. Next:")
+    say(f"The edge answers on {home.address()} as soon as something is deployed. Next:")
     say("    inv sandbox.release v1")
     say("    inv deploy.sandbox --tag v1")
     say("    inv sandbox.told    # what Slack and Cloudflare were sent")
@@ -106,6 +105,9 @@ def down(*, keep_images: bool = False, home: Home | None = None, say: Say = prin
             say("removing the sandbox")
             remove(docker, present(docker), keep_registry=keep_images)
             kept = [] if keep_images else remove_images(docker)
+            if not keep_images:
+                # Nothing in it says whose it is.
+                say("BuildKit's cache stays, with what else was built here: docker builder prune")
             if kept:
                 left = f", but {', '.join(kept)}, on which a container of somebody else's runs"
         if (home.path / "base").exists():  # an `up` was killed; what it made there is root's
@@ -158,6 +160,7 @@ def bring_all(
     }
     change = changes(wanted, present(docker))
     check_ports(docker, change, by_name)
+    home.write_hosts(machines)
     clear(docker, change, say)
     network(docker, home.name)
 

@@ -1,4 +1,4 @@
-"""`.sandbox/`: the keys, the pinned host keys, the secrets and the list of hosts of the sandbox.
+"""`.sandbox/`: keys, pinned host keys, secrets, hosts and the edge's address of the sandbox.
 
 Everything is made once, on first use, and then kept: a VPS that is made anew has the same host key,
 so that known_hosts is right by construction and nobody ever gets used to accepting a changed key.
@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deploy.errors import UsageError
 from deploy.sandbox.machines import OUTSIDE_PORT
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Home:
         self.key = path / "id_ed25519"
         self.known_hosts = path / "known_hosts"
         self.hosts = path / "hosts.yaml"
+        self.url = path / "url.yaml"
         self.env = path / "env"
 
     @property
@@ -91,7 +93,7 @@ class Home:
         return path.read_bytes()
 
     def write_hosts(self, machines: Sequence[Machine]) -> None:
-        """Write known_hosts and hosts.yaml for these machines."""
+        """Write known_hosts, hosts.yaml and url.yaml for these machines."""
         vpss = [machine for machine in machines if machine.kind == "vps"]
         pinned = [
             f"[127.0.0.1]:{vps.ssh_port} {public_key(self.host_key(vps.name))}\n" for vps in vpss
@@ -104,6 +106,8 @@ class Home:
         ]
         head = "# Written by `inv sandbox.up`: the mapping under `hosts:` in hosts/sandbox.yaml.\n"
         write(self.hosts, (head + "".join(hosts)).encode(), 0o600)
+        edge = next(machine for machine in machines if machine.kind == "edge")
+        write(self.url, f"http://127.0.0.1:{edge.ports[0][0]}\n".encode(), 0o600)
 
     def host_names(self) -> list[str]:
         """The hosts in `hosts.yaml`, in their order; none before the first `up`."""
@@ -111,6 +115,16 @@ class Home:
             return []
         lines = self.hosts.read_text().splitlines()
         return [line.partition(":")[0] for line in lines if not line.startswith("#")]
+
+    def address(self) -> str:
+        """Where the edge answers.
+
+        Raises:
+            UsageError: there was no `up` yet.
+        """
+        if not self.url.is_file():
+            raise UsageError("The sandbox is not up.", mend="inv sandbox.up")
+        return self.url.read_text().strip()
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from deploy.settings.sections import Registry
     from deploy.settings.smoke import Smoke
 
-_NOUNS = {"hosts": "hosts", "smoke": "smoke tests"}
+_NOUNS = {"hosts": "hosts", "smoke": "smoke tests", "url": "address"}
 """What stands in the files that a hosts file may name, by the key."""
 
 
@@ -70,12 +70,15 @@ def read(file: Path, *, root: Path, name: str, environ: Mapping[str, str]) -> En
     _place_files(written, environ)
     included = _include("hosts", written, root, faults)
     _include("smoke", written, root, faults)
+    addressed = not _is_file(written.data.get("url")) or _include("url", written, root, faults)
     _keep_variables_as_written(written)
 
     context = Context(root=root, folder=file.parent, name=name)
     model, found = _validate(written.data, context)
     if not included:
         found = [f for f in found if f[0] != ("hosts",)]
+    if not addressed:
+        context.sections.pop("url", None)
     found += between(context.sections, context.name)
     faults += [Fault(written.where(p), dotted(p), message, mend) for p, message, mend in found]
     secrets, missing = _gather(written, context, environ)
@@ -115,8 +118,13 @@ def _sandbox(file: Path, root: Path, otherwise: str) -> str:
     return "inv sandbox.up" if file.is_relative_to(root / ".sandbox") else otherwise
 
 
+def _is_file(url: object) -> bool:
+    """Tell whether `url:` names the file of the address: one with a scheme is the address."""
+    return isinstance(url, str) and url.endswith((".yaml", ".yml")) and "://" not in url
+
+
 def _include(key: str, written: Document, root: Path, faults: list[Fault]) -> bool:
-    """Put in place the mapping of the file that a key may name; False if that failed."""
+    """Put in place what is in the file that a key may name; False if that failed."""
     path: KeyPath = (key,)
     name = written.data.get(key)
     if not isinstance(name, str) or not name:
@@ -135,8 +143,9 @@ def _include(key: str, written: Document, root: Path, faults: list[Fault]) -> bo
         faults.extend(error.faults)
         return False
     faults.extend(inner.faults)
-    if not isinstance(inner.data, dict):
-        message = f"is {shown(inner.data)}, expected a mapping of {_NOUNS[key]}"
+    if not isinstance(inner.data, str if key == "url" else dict):
+        expected = "an" if key == "url" else "a mapping of"
+        message = f"is {shown(inner.data)}, expected {expected} {_NOUNS[key]}"
         faults.append(Fault(f"{label}:1", dotted(path), message))
         return False
     written.data[key] = inner.data

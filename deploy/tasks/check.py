@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from deploy.errors import Fault
     from deploy.settings import Environment
+    from deploy.situation import Situation
 
 
 def make(root: Path, name: str) -> Verb:
@@ -54,7 +55,7 @@ def make(root: Path, name: str) -> Verb:
         if json:
             print(_as_json(faults))
         else:
-            show(_rendered(faults, one.hosts))
+            show(_rendered(faults, one))
         if faults:
             raise Exit(code=3)
 
@@ -90,8 +91,10 @@ def _as_json(faults: list[Any]) -> str:
     return json.dumps([vars(fault) for fault in faults], indent=2)
 
 
-def _rendered(faults: list[Any], hosts: Any) -> str:
+def _rendered(faults: list[Any], found: Situation) -> str:
     if not faults:
-        return f"{len(hosts)} hosts, the registry and the compose file are ready."
+        looked = [f"{len(found.hosts)} hosts", "the registry"]
+        looked += ["the database"] if found.environment.database else []
+        return f"{', '.join(looked)} and the compose file are ready."
     lines = [f"  {fault}" for fault in faults]
     return "\n".join(["Not ready:", *lines, "Nothing has been changed."])

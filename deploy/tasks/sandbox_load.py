@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @verb(
     help={
-        "url": "where to; on this machine only",
+        "url": "where to, on this machine only; without it, the edge",
         "rate": "requests per second, of all kinds together",
         "duration": "seconds",
         "websockets": "how many are held open",
@@ -24,17 +24,18 @@ if TYPE_CHECKING:
 )
 def load(
     _c: Context,
-    url: str = "http://127.0.0.1:8080",
+    url: str = "",
     rate: float = 100,
     duration: float = 60,
     websockets: int = 20,
     out: str = ".sandbox/load.json",
 ) -> None:
     """Send requests to the edge at a fixed rate, and count what failed and how."""
+    from deploy.sandbox.home import Home
     from deploy.sandbox.load import Options, describe, run
 
     report = run(
-        Options(url, rate=rate, duration=duration, websockets=websockets),
+        Options(url or Home().address(), rate=rate, duration=duration, websockets=websockets),
         say=lambda text: print(text, flush=True),
     )
     report.write(Path(out))

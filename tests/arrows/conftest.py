@@ -49,10 +49,12 @@ def make(application: None, tmp_path: Path) -> Iterator[MakeProject]:
     made: list[Project] = []
     numbers = itertools.count()
 
-    def one(compose: str = WEB, services: str = SERVICES, more: str | None = None) -> Project:
+    def one(
+        compose: str = WEB, services: str = SERVICES, more: str | None = None, image: str = APP
+    ) -> Project:
         if more is None:
             more = f"proxy: {{image: '{images.OFFERED['caddy']}'}}"
-        project = Project(tmp_path / str(next(numbers)), compose, services, more)
+        project = Project(tmp_path / str(next(numbers)), compose, services, more, image)
         made.append(project)
         return project
 

@@ -133,7 +133,9 @@ class Died(Exception):
 class Project:
     """A repository with a hosts file and a compose file, and the one host that is this machine."""
 
-    def __init__(self, root: Path, compose: str, services: str, more: str = "") -> None:
+    def __init__(
+        self, root: Path, compose: str, services: str, more: str = "", image: str = APP
+    ) -> None:
         self.name = f"hw-{secrets.token_hex(4)}"
         self.port = free_port()
         self.repository = root / "repository"
@@ -151,7 +153,7 @@ class Project:
         shutil.copy(self.shims / "docker", plugins / "docker-compose")
         self.write_compose(compose)
         (self.repository / "hosts" / "test.yaml").write_text(
-            f"app: {self.name}\npath: {self.dir}\nimage: {APP}\n"
+            f"app: {self.name}\npath: {self.dir}\nimage: {image}\n"
             "hosts: {here: {address: 127.0.0.1, roles: [web]}}\n"
             "rollout: {min_healthy_time: 0s, healthy_deadline: 60s, probe_deadline: 1s, bake: 0s,"
             " keep_releases: 50}\n"
@@ -180,7 +182,9 @@ class Project:
         situation = self.situation
         environment, compose = situation.environment, situation.compose
         rolled = situation.placements["here"].rolled
-        images = {one.name: image or f"{APP}:{tag}" for one in rolled}
+        images = {
+            one.name: image or f"{environment.image_of(one.name) or APP}:{tag}" for one in rolled
+        }
         given = given_values(environment) | env
         values = given | image_values(compose, images, tag, given)
         carried = beside(environment, compose)
@@ -306,6 +310,11 @@ class Project:
                 )
             )
         return sorted(found)
+
+    def volumes(self) -> set[str]:
+        """The anonymous volumes that containers of the project have."""
+        listed = '{{range .Mounts}}{{if eq .Destination "/cache"}}{{.Name}} {{end}}{{end}}'
+        return set(docker("inspect", "-f", listed, *self.ids()).split())
 
     def ids(self) -> set[str]:
         return {box.id for box in self.boxes("")}

@@ -3,24 +3,39 @@
 from __future__ import annotations
 
 import http.client
+import os
+import stat
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
 
 import pytest
 
 from deploy.sandbox.images import OFFERED
 
 from .conftest import SERVICES, WEB, MakeProject
-from .project import Given, Project, docker, service
+from .project import APP, Given, Project, docker, service
 from .visitor import Visitor
 
 pytestmark = pytest.mark.fleet
 
 
-def test_first_deploy_then_a_roll(project: Project) -> None:
-    v1, v2 = project.release("v1"), project.release("v2")
+def sums(project: Project) -> dict[str, str]:
+    """What a person who types `docker compose` there goes by, file by file."""
+    names = ("compose.yaml", ".env", ".headway/host.yaml")
+    return {name: sha256((project.dir / name).read_bytes()).hexdigest() for name in names}
+
+
+def test_first_deploy_then_a_roll_and_the_way_back(project: Project) -> None:
+    v1 = project.release("v1")
+    project.write_compose(f"{WEB}# a newer one\n")
+    v2 = project.release("v2", MORE="1")
     project.roll(v1)
     project.assert_settled(v1)
     assert project.live() == "green"
+    before, volumes = sums(project), project.volumes()
+    assert len(volumes) == 1
     with Visitor(project.port) as visitor:
         project.roll(v2)
     project.assert_settled(v2)
@@ -29,11 +44,25 @@ def test_first_deploy_then_a_roll(project: Project) -> None:
     assert visitor.answers["v1"] > 0
     assert visitor.ask() == "v2"
     assert project.journal() == [(v1.id, "deploy", "settled"), (v2.id, "deploy", "settled")]
+    assert not {name for name in before if sums(project)[name] == before[name]}
+    volumes |= project.volumes()
+    assert len(volumes) == 2, "each container has one of its own"
+    # As after a deploy that failed on a later host.
+    for arrow in ("stage", "switch", "settle"):
+        project.send(arrow, v1, verb="revert")
+    assert sums(project) == before
+    project.assert_settled(v1)
+    assert visitor.ask() == "v1"
+    assert volumes & set(docker("volume", "ls", "-q").split()) == set()
 
 
 def test_what_is_there_between_the_arrows(project: Project) -> None:
     v1, v2 = project.release("v1"), project.release("v2")
-    project.roll(v1)
+    with umask(0):
+        project.roll(v1)
+    for path in (project.dir / ".env", project.dir / ".headway" / "releases" / v1.id / ".env"):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700, "from its first byte on"
     before = (project.dir / ".env").read_text()
     project.deliver(v2)
     project.send("stage", v2)
@@ -46,6 +75,16 @@ def test_what_is_there_between_the_arrows(project: Project) -> None:
     assert project.facts().unfinished is not None
     project.send("settle", v2)
     project.assert_settled(v2)
+
+
+@contextmanager
+def umask(mask: int) -> Iterator[None]:
+    """A host whose user has made everything open to everybody."""
+    before = os.umask(mask)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 EVERYTHING = f"""\
@@ -101,16 +140,26 @@ def test_the_same_release_again_restarts_nothing(make: MakeProject) -> None:
 
 
 def test_only_the_service_that_differs_is_rolled(make: MakeProject) -> None:
-    two = f"{WEB}  api:\n{service()}\n    command: [node, app.mjs, '${{API:-1}}']\n"
-    project = make(two, SERVICES + "api: {port: 3000, health: /healthz, drain: 5s}\n", None)
-    one, other = project.release("v1"), project.release("v1", API="2")
-    project.roll(one)
-    web, api = project.boxes("web"), project.boxes("api")
-    project.roll(other)
-    project.assert_settled(other, of="web")
-    project.assert_settled(other, of="api")
-    assert project.boxes("web")[0].id == web[0].id
-    assert project.boxes("api")[0].id != api[0].id
+    """Each has an image of its own under the one tag."""
+    other = "hw-test/api"
+    docker("build", "-q", "-t", f"{other}:v1", "-", stdin=f"FROM {APP}:v1\nENV OTHER=1\n")
+    api = service().replace("APP_IMAGE", "API_IMAGE")
+    two = f"{WEB}  api:\n{api}\n    command: [node, app.mjs, '${{API:-1}}']\n"
+    services = SERVICES + "api: {port: 3000, health: /healthz, drain: 5s}\n"
+    project = make(two, services, None, image=f"{{web: {APP}, api: {other}}}")
+    older, newer = project.release("v1"), project.release("v1", API="2")
+    project.roll(older)
+    web_box, api_box = (project.boxes(name)[0] for name in ("web", "api"))
+    runs = "{{.Config.Image}}"
+    assert docker("inspect", "-f", runs, web_box.id, api_box.id).split() == [
+        f"{APP}:v1",
+        f"{other}:v1",
+    ]
+    project.roll(newer)
+    project.assert_settled(newer, of="web")
+    project.assert_settled(newer, of="api")
+    assert project.boxes("web")[0].id == web_box.id
+    assert project.boxes("api")[0].id != api_box.id
 
 
 def test_a_deaf_container_is_killed_with_a_warning(project: Project) -> None:

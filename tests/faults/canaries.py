@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
 
+from deploy.sandbox.machines import REGISTRY_USER
+
 if TYPE_CHECKING:
     from deploy.sandbox.docker import Docker
 
@@ -37,6 +39,15 @@ def written(value: str) -> set[str]:
             found |= {part, encoded.rstrip("=")}
             found |= {quote(part, safe=""), quote(part), quote_plus(part)}
     return found
+
+
+def with_login(values: Mapping[str, str]) -> dict[str, str]:
+    """Also the registry's user and password as one text: Docker keeps the base64 of that.
+
+    The password's own base64 is no part of it.
+    """
+    login = f"{REGISTRY_USER}:{values['REGISTRY_PASSWORD']}"
+    return {**values, "the registry's login": login}
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from tests.faults.canaries import (
     process_lists,
     texts,
     watching,
+    with_login,
     written,
 )
 from tests.faults.questions import ask
@@ -82,7 +83,7 @@ def canaries(shop_with_rows: Project, tmp_path: Path) -> Canaries:
         secrets=[*shop_with_rows.body["secrets"], "CANARY_TOKEN"],
         notify=yaml.safe_load((ROOT / "hosts" / "sandbox.yaml").read_text())["notify"],
     )
-    return Canaries(values)
+    return Canaries(with_login(values))
 
 
 @pytest.fixture
@@ -178,6 +179,15 @@ def test_no_secret_where_none_belongs(
     left = [path for path in temporary.rglob("*") if path.is_file()]
     assert [path for path in left if canaries.within(path.read_text("utf-8", "replace"))] == []
     ask(shop, traffic, back, exit_code=0, version="v1", first=failed)
+
+
+def test_a_login_that_docker_keeps_is_recognised() -> None:
+    password = "canary-of-the-registry"
+    with images.login(DOCKER, password) as logged_in:
+        kept = Path(logged_in.command[-1], "config.json").read_text()
+    assert Canaries({"password": password}).within(kept) == set()
+    found = Canaries(with_login({"REGISTRY_PASSWORD": password})).within(kept)
+    assert found == {"the registry's login"}
 
 
 def test_a_search_that_finds(fleet: None) -> None:

@@ -3,23 +3,41 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
+from deploy.sandbox import images, provide
+from deploy.sandbox.home import Home
 from tests.fleet.conftest import Loads, no_failure
 from tests.fleet.project import WEB, Project, settled
 
 # What is in flight inside a process that crashes cannot be saved by anybody, so the crashing one is
 # tried without the POSTs that take two seconds.
 BAD = {
-    "error-500": ({}, r"/ on the new container answered 500 \(\d times in 3 s\)"),
-    "never-healthy": ({}, r"web was not healthy within 20 s"),
+    "error-500": ({}, "stage", r"/ on the new container answered 500 \(\d times in 3 s\)"),
+    "never-healthy": ({}, "stage", r"web was not healthy within 20 s"),
     # Which of the signs of a crash is seen first is a matter of a tenth of a second.
     "crash-loop": (
         {"slow": 0.0, "post": 0.0},
-        r"web (ended with|has restarted|was started again)|through the proxy answered",
+        "switch",
+        r"(web (ended with|has restarted|was started again)|.* through the proxy answered)",
     ),
 }
+
+
+def crashing_later(bad: str, folder: Path) -> str:
+    """The same six seconds after its start: staged by then, and within its bake."""
+    docker = provide.running()
+    assert docker is not None
+    (folder / "image").mkdir()
+    lines = [f"FROM localhost:5050/shop:{bad}", f"ENV SHOP_VERSION={bad}-later SHOP_LATE=6"]
+    (folder / "image" / "Dockerfile").write_text("\n".join(lines) + "\n")
+    name = f"localhost:5050/shop:{bad}-later"
+    docker("build", "--quiet", "--tag", name, str(folder / "image"))
+    with images.login(docker, Home().secret("REGISTRY_PASSWORD")) as pusher:
+        pusher("push", "--quiet", name)
+    return f"{bad}-later"
 
 
 @pytest.mark.parametrize(
@@ -31,20 +49,22 @@ BAD = {
     ],
 )
 def test_bad_on_the_second_host_only(
-    settings_of_shop: Project, release, load: Loads, kind: str
+    settings_of_shop: Project, release, load: Loads, kind: str, tmp_path: Path
 ) -> None:
     shop = settings_of_shop
-    weights, reason = BAD[kind]
+    weights, step, reason = BAD[kind]
     bad = release(f"bad-{kind}", f"{kind},bad-on=web-2")
     old, _ = shop.on_one_of(release("v1"), release("v2"))
-    # The crash comes three seconds after the start.
     shop.change(rollout={"healthy_deadline": "20s", "bake": "3s"})
+    if kind == "crash-loop":
+        bad = crashing_later(bad, tmp_path)
+        shop.change(rollout={"min_healthy_time": "0s", "bake": "6s"})
     with load(**weights) as traffic:
         done = shop.deploy(bad)
     assert done.exit_code == 4, done.text
     failed = [line for _, line in done.lines if line.startswith("✗ web-2")]
     assert len(failed) == 1, done.text
-    assert re.search(reason, failed[0]), done.text
+    assert re.match(rf"✗ web-2 +{step} +{reason}", failed[0]), done.text
     assert f"rolled back to {old}" in done.text
     no_failure(traffic)
     assert set(shop.tags().values()) == {old}

@@ -36,12 +36,16 @@ def test_three_rolls_of_an_application_that_dies_at_once_lose_no_request(
     report = traffic.report
     no_failure(traffic)
     assert report.requests >= 20_000
+    assert report.requests / report.seconds >= 400
     assert set(tags) <= set(report.versions)
     # A websocket outlives the switch; only the end of its container, after the drain, closes it.
     settling = [window for roll in rolls for window in roll.windows("settle")]
+    switching = [window for roll in rolls for window in roll.windows("switch")]
     assert settling
+    assert len(switching) == len(tags) * (len(WEB) + 1)
     for closed in report.closed:
         assert within(report.started + closed.at, settling), closed
+        assert not within(report.started + closed.at, switching, slack=0), closed
     for host in WEB:
         settled(host, "/srv/shop", "web")
 

@@ -24,6 +24,7 @@ def test_a_project_of_its_own_has_the_fleet_and_tells_nobody(
         "web-1: {address: 127.0.0.1, port: 22001, roles: [web]}\n"
         "db-1: {address: 127.0.0.1, port: 22201, roles: [db, worker]}\n"
     )
+    (checkout / ".sandbox" / "url.yaml").write_text("http://127.0.0.1:9000\n")
     for name in ("id_ed25519", "known_hosts", "env"):
         (checkout / ".sandbox" / name).touch(mode=0o600)
     monkeypatch.setattr(elsewhere, "ROOT", checkout)
@@ -39,4 +40,5 @@ def test_a_project_of_its_own_has_the_fleet_and_tells_nobody(
     assert found.smoke is None
     assert (found.notify.slack, found.notify.webhook, found.cdn.cloudflare) == (None, None, None)
     assert (found.hosts, found.ssh, found.rollout) == (whole.hosts, whole.ssh, whole.rollout)
+    assert found.url == whole.url == "http://127.0.0.1:9000"
     assert (found.image, found.services) == (whole.image, whole.services)

@@ -1,11 +1,15 @@
 """`.sandbox/`: what is in it, for whom, and that it is made once."""
 
+import socket
 import stat
+from dataclasses import replace
 
 import pytest
 import yaml
 from dotenv import dotenv_values
 
+from deploy.errors import UsageError
+from deploy.sandbox.fleet import bring_all
 from deploy.sandbox.home import Home, public_key, write
 from deploy.sandbox.machines import fleet
 
@@ -26,7 +30,7 @@ def mode(path):
 def test_nobody_else_can_read_it(home):
     home.registry_login("sandbox")
     assert mode(home.path) == 0o700
-    secret = [home.key, home.env, home.hosts, home.known_hosts, home.path / "htpasswd"]
+    secret = [home.key, home.env, home.hosts, home.url, home.known_hosts, home.path / "htpasswd"]
     secret += (home.path / "host_keys").iterdir()
     assert {mode(path) for path in secret} == {0o600}
 
@@ -80,6 +84,32 @@ def test_the_hosts_file_and_the_pinned_keys(home):
         f"[127.0.0.1]:{port} {public_key(home.host_key(name))}"
         for name, port in [("web-1", 22001), ("web-2", 22002), ("worker-1", 22101), ("db-1", 22201)]
     ]
+
+
+def test_the_edge_answers_where_the_last_up_has_put_it(home, tmp_path):
+    home.write_hosts(fleet(2, 9000))
+    assert yaml.safe_load(home.url.read_text()) == home.address() == "http://127.0.0.1:9000"
+    with pytest.raises(UsageError, match="not up") as refused:
+        Home(tmp_path / "other").address()
+    assert refused.value.mend == "inv sandbox.up"
+
+
+def test_an_up_that_is_refused_says_of_no_other_fleet(home):
+    class Refusing:
+        """An engine with no machine on it yet."""
+
+        def lines(self, *argv):
+            return [] if argv[0] == "ps" else pytest.fail(f"asked for {argv}")
+
+    written = {path: path.read_text() for path in (home.url, home.hosts, home.known_hosts)}
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        machines = [replace(one, ports=((taken.getsockname()[1], 80),)) for one in fleet(3, 9000)]
+        tags = dict.fromkeys(("vps", "registry", "edge", "outside"), "image")
+        with pytest.raises(UsageError, match="Nothing has been changed"):
+            bring_all(Refusing(), home, machines, tags, pool=None, say=pytest.fail)
+    assert {path: path.read_text() for path in written} == written
 
 
 def test_a_host_that_comes_back_has_its_old_key(home):

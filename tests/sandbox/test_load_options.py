@@ -3,9 +3,13 @@
 from itertools import islice
 
 import pytest
+from invoke.context import Context
+from invoke.exceptions import Exit
 
 from deploy.errors import UsageError
+from deploy.sandbox.home import Home
 from deploy.sandbox.load import Kind, Options
+from deploy.tasks.sandbox_load import load
 
 NONE = {"websockets": 0, "get": 0.0, "post": 0.0, "fresh": 0.0, "slow": 0.0}
 
@@ -36,6 +40,27 @@ def test_what_is_no_plain_address_of_a_site_is_refused(url):
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8080/", "http://localhost", "http://[::1]:80"])
 def test_this_machine_is_accepted(url):
     assert Options(url).url == url
+
+
+def test_the_verb_asks_the_edge_where_it_is(monkeypatch, tmp_path):
+    asked = []
+
+    class Up(Home):
+        def __init__(self):
+            super().__init__(tmp_path)
+
+    def stop(options, **_):
+        asked.append(options.url)
+        raise UsageError("far enough")
+
+    monkeypatch.setattr("deploy.sandbox.home.Home", Up)
+    monkeypatch.setattr("deploy.sandbox.load.run", stop)
+    for write in (lambda: None, lambda: Up().url.write_text("http://127.0.0.1:9000\n")):
+        write()
+        with pytest.raises(Exit) as ended:
+            load(Context())
+        assert ended.value.code == 2
+    assert asked == ["http://127.0.0.1:9000"]
 
 
 @pytest.mark.parametrize(

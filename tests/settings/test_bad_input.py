@@ -151,6 +151,10 @@ ADDED = {
         "url: shop.example",
         "8  url: is 'shop.example', expected an address such as https://shop.example",
     ),
+    "an address's file that isn't there": (
+        "url: site.yaml\nsmoke: {probes: {home: {kind: home}}}",
+        "8  url: hosts/site.yaml does not exist; create it, or write the address here",
+    ),
     "a variable's name": (
         "env: {1ST: x}",
         "8  env.1ST: is '1ST', expected the name of a variable: letters, 0-9 and _",

@@ -60,6 +60,7 @@ def test_the_sandbox(repository: Path) -> None:
         "worker-1: {address: 127.0.0.1, port: 22101, roles: [worker]}\n"
         "db-1: {address: 127.0.0.1, port: 22201, roles: [db]}\n"
     )
+    (repository / ".sandbox/url.yaml").write_text("http://127.0.0.1:9000\n")
     env = repository / ".sandbox/env"
     env.touch(mode=0o600)
     env.write_text("".join(f"{name}=random\n" for name in SECRETS if name != "REGISTRY_TOKEN"))
@@ -68,6 +69,7 @@ def test_the_sandbox(repository: Path) -> None:
     assert environment.ssh.key == repository / ".sandbox/id_ed25519"
     assert environment.ssh.known_hosts == repository / ".sandbox/known_hosts"
     assert environment.hosts["db-1"] == HostEntry(address="127.0.0.1", port=22201, roles=["db"])
+    assert environment.url == "http://127.0.0.1:9000"
     assert environment.services["worker"] == Service(role="worker")
     assert environment.services["web"].drain == 5
     assert environment.secret("REGISTRY_PASSWORD").reveal() == "random"
@@ -236,6 +238,32 @@ def test_files_that_are_elsewhere_on_this_machine(tmp_path: Path) -> None:
     assert (found.ssh.user, str(found.ssh.key)) == ("ops", "/run/key")
     assert str(found.ssh.known_hosts) == "/run/known_hosts"
     assert found.secret("SESSION_KEY").reveal() == "value-0"
+
+
+@pytest.mark.parametrize(
+    ("held", "line"),
+    [
+        ("", "hosts/url.yaml:1  url: is empty, expected an address"),
+        ("[a]", "hosts/url.yaml:1  url: is a list, expected an address"),
+        (
+            "# made\nshop.example",
+            "hosts/url.yaml:2  url: is 'shop.example', expected an address such as "
+            "https://shop.example",
+        ),
+    ],
+)
+def test_a_file_that_holds_no_address(tmp_path: Path, held: str, line: str) -> None:
+    """That there is none to ask is not told beside it."""
+    (tmp_path / "hosts").mkdir()
+    (tmp_path / "hosts/url.yaml").write_text(held)
+    text = GOOD + "url: url.yaml\nsmoke: {probes: {home: {kind: home}}}\n"
+    assert refused(tmp_path, text) == [line]
+
+
+def test_an_address_that_looks_like_a_file(tmp_path: Path) -> None:
+    assert loaded(tmp_path, GOOD + "url: https://a.example/b.yaml\n").url == (
+        "https://a.example/b.yaml"
+    )
 
 
 def test_an_empty_variable_names_no_file(tmp_path: Path) -> None:

@@ -101,6 +101,18 @@ class Backups:
             ) from None
         return read_shelf(lines)
 
+    def ready(self) -> Shelf:
+        """Survey, and have it that there is room for one more.
+
+        Raises:
+            Refused: the database cannot be asked, or there is no room.
+            HostError: the host cannot be read.
+        """
+        found = self.survey()
+        if not self.command:
+            self._room(found)
+        return found
+
     def create(self, order: Order, protected: Sequence[str], say: Say) -> Manifest:
         """Make one, prove that it can be read to its end, and let those go that are too many.
 
@@ -114,9 +126,7 @@ class Backups:
             Reverted: it failed; nothing of it is left, and the earlier ones are as they were.
             HostError: nothing is known of how it ended.
         """
-        found = self.survey()
-        if not self.command:
-            self._room(found)
+        found = self.ready()
         name = _name(found)
         going = [one.name for one in surplus(found.kept, self.keep, protected)]
         scripts = self.scripts(

@@ -112,7 +112,7 @@ def _refuse_foreign(url: str) -> None:
     if parts.scheme != "http" or not host or parts.path.strip("/") or parts.query:
         raise UsageError(
             f"{url}: the load needs http://HOST:PORT and nothing after it",
-            mend="for the sandbox's edge: --url http://127.0.0.1:8080",
+            mend="`inv sandbox.load` without --url takes the sandbox's edge",
         )
     try:
         loopback = ipaddress.ip_address(host).is_loopback
@@ -122,5 +122,5 @@ def _refuse_foreign(url: str) -> None:
         raise UsageError(
             f"{url}: {host} is not this machine; the load is sent to 127.0.0.1 and nowhere else",
             state="Nothing has been sent.",
-            mend="for the sandbox's edge: --url http://127.0.0.1:8080",
+            mend="`inv sandbox.load` without --url takes the sandbox's edge",
         )
