@@ -168,7 +168,8 @@ def to_known(situation: Situation, target: Release, by: str, verb: Verb, run: st
     def plan() -> Plan:
         return make(situation.environment, target, wanted, situation.facts, verb)
 
-    order = Order(run, by, plan(), target, None, None)
+    protected = history.kept_backups(history.entries(situation.facts), target.id)
+    order = Order(run, by, plan(), target, None, None, protected=protected)
     return Intent(situation, order, _again(situation, order, plan))
 
 
@@ -269,9 +270,15 @@ def _intent(
             "rollback" if verb == "rollback" else "deploy",
         )
 
-    protected = tuple(history.way_back(history.entries(situation.facts))[-2:])
     order = Order(
-        situation.run, whoami(environ), plan(), bundle.release, bundle, files, outlook, protected
+        situation.run,
+        whoami(environ),
+        plan(),
+        bundle.release,
+        bundle,
+        files,
+        outlook,
+        history.kept_backups(history.entries(situation.facts), bundle.release.id),
     )
     return Intent(situation, order, _again(situation, order, plan, carried))
 
