@@ -41,7 +41,9 @@ class Manifest:
     """One backup. `body` is the whole document; what is asked often has a name here.
 
     Sizes are in bytes, times in seconds, `at` is ISO 8601 in UTC. `method` is dump, or command for
-    a backup that the owner's own command made, which has no file here.
+    a backup that the owner's own command made, which has no file here: its `point` is a restore
+    point that was made when the command had ended, at `point_wal`; both "" where the server made
+    none.
     """
 
     name: str
