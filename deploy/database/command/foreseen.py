@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from deploy.database.migrations.folder import Folder, Format
 from deploy.database.migrations.states import Standing
-from deploy.database.outlook import Outlook
+from deploy.database.outlook import Outlook, Unfit
 from deploy.errors import Fault, Refused
 
 if TYPE_CHECKING:
@@ -17,11 +17,11 @@ def at_once(outlook: Outlook) -> Outlook:
     """Return an outlook, if one command can apply all of it, as a command does.
 
     Raises:
-        Refused: contract files are pending beside others: they would be applied with them, before
+        Unfit: contract files are pending beside others: they would be applied with them, before
             any host has settled.
     """
     if outlook.now and outlook.later:
-        raise Refused(
+        refused = Refused(
             "the command of database.apply would apply contract files with the others, and they "
             "are to wait until every host has settled",
             faults=tuple(
@@ -30,6 +30,7 @@ def at_once(outlook: Outlook) -> Outlook:
             ),
             mend="Or have Headway apply them: apply: headway",
         )
+        raise Unfit(refused, outlook)
     return outlook
 
 
