@@ -248,9 +248,9 @@ def _intent(
         )
     if folder:
         bundle = replace(bundle, release=replace(bundle.release, contract=contracts(folder)))
-    applied_by = situation.environment.applied_by
-    if outlook and applied_by == "command":
-        outlook = at_once(outlook)
+    applied_by, database = situation.environment.applied_by, situation.environment.database
+    if outlook and database and applied_by == "command":
+        outlook = at_once(outlook, kit=database.apply.drizzle_kit)
     elif applied_by == "push" and verb == "deploy":
         outlook = unforeseen(database_of(situation))
     if verb == "rollback":

@@ -44,6 +44,8 @@ class Outlook:
     judged: tuple[Judged, ...] = ()
     tables: Mapping[str, int] = field(default_factory=dict)
     fresh: bool = False
+    doubts: tuple[str, ...] = ()
+    """What a command may fail at although it passes the rehearsal, in lines."""
     push: bool = False
     """No migrations are applied, but a push: nobody can say beforehand what it changes."""
 

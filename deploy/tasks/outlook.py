@@ -26,7 +26,7 @@ def lines(outlook: Outlook) -> list[str]:
         found.append(f"  {one.name}  {_phase(one, outlook)}")
         found += [f"    {_said(said)}" for said in outlook.judged if said.finding.file == one.path]
         found += [f"      {line}" for line in _sql(one)]
-    return found
+    return found + [f"  ! {one}" for one in outlook.doubts]
 
 
 def with_sql(outlook: Outlook) -> list[str]:
@@ -36,7 +36,8 @@ def with_sql(outlook: Outlook) -> list[str]:
         found.append(f"{one.path}  {one.state}")
         if one.migration is not None and one.migration in outlook.pending:
             found += [f"    {line}" for line in _sql(one.migration)]
-    return found + [f"{_place(one)}  {_said(one)}" for one in outlook.judged]
+    found += [f"{_place(one)}  {_said(one)}" for one in outlook.judged]
+    return found + [f"! {one}" for one in outlook.doubts]
 
 
 def as_dict(outlook: Outlook) -> dict[str, Any]:
@@ -49,6 +50,7 @@ def as_dict(outlook: Outlook) -> dict[str, Any]:
             for one in outlook.pending
         ],
         "findings": [finding(one) for one in outlook.judged],
+        "doubts": list(outlook.doubts),
     }
 
 

@@ -33,7 +33,8 @@ def test_a_push_is_told_as_what_it_is() -> None:
     outlook = unforeseen(None)
     assert lines(outlook) == [PUSH]
     assert with_sql(outlook) == [PUSH]
-    assert as_dict(outlook) == {"push": True, "states": [], "pending": [], "findings": []}
+    empty: dict[str, list[str]] = {"states": [], "pending": [], "findings": [], "doubts": []}
+    assert as_dict(outlook) == {"push": True, **empty}
 
 
 def looked(monkeypatch: pytest.MonkeyPatch, *, edited: bool = False, **files: str) -> Outlook:
@@ -147,6 +148,47 @@ def test_what_a_command_cannot_keep_apart_is_told(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(Unfit, match="would apply contract files with the others") as caught:
         at_once(outlook)
     assert caught.value.outlook is outlook
+
+
+INDEX = "create index concurrently i on users (id);"
+VALUE = "alter type state add value 'late';"
+
+
+def test_what_passes_the_rehearsal_and_may_fail_in_a_command_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    outlook = looked(monkeypatch, b=f"select 1;\n{INDEX}")
+    assert outlook.doubts == ()
+    said = (
+        "b.sql:2  CONCURRENTLY: the command may have one transaction for all files, and may fail "
+        "here; the rehearsal has one for each"
+    )
+    found = at_once(outlook)
+    assert found.doubts == (said,)
+    assert lines(found)[-1] == f"  ! {said}"
+    assert with_sql(found)[-1] == f"! {said}"
+    assert as_dict(found)["doubts"] == [said]
+
+
+def test_what_drizzle_kit_would_fail_at_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    outlook = looked(monkeypatch, b=INDEX, c=VALUE, d="update jobs set state = 'late' where id = 1")
+    with pytest.raises(Unfit, match="has one transaction for all files") as caught:
+        at_once(outlook, kit=True)
+    (fault,) = caught.value.faults
+    assert (fault.where, fault.message) == (
+        "b.sql:1",
+        "CONCURRENTLY, which PostgreSQL takes in none",
+    )
+    assert "COMMIT;--> statement-breakpoint" in fault.mend
+    assert caught.value.outlook is outlook
+
+
+def test_what_drizzle_kit_may_fail_at_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {"b": VALUE, "c": "update jobs set state = 'late' where id = 1;"}
+    (doubt,) = at_once(looked(monkeypatch, **files), kit=True).doubts
+    assert doubt.startswith("c.sql:1  the new value 'late' of an enum is used: drizzle-kit migrate")
+    ended = {"b": f"commit;--> statement-breakpoint\n{INDEX}", "c": INDEX}
+    assert at_once(looked(monkeypatch, **ended), kit=True).doubts == ()
 
 
 def test_with_compose_nothing_else_is_told(
