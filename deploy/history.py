@@ -144,3 +144,17 @@ def way_back(past: list[Entry]) -> list[str]:
         elif not stack or stack[-1] != entry.release:
             stack.append(entry.release)
     return stack
+
+
+def kept_backups(past: list[Entry], target: str) -> tuple[str, ...]:
+    """The ids of the releases whose backups stay, in a run that goes to `target`.
+
+    The current and the previous one, as they are now, and as they are once it has gone there: a
+    rollback goes below both.
+    """
+    stack = way_back(past)
+    found = [*stack[-2:], target]
+    if target in stack:
+        top = len(stack) - 1 - stack[::-1].index(target)
+        found += stack[max(0, top - 1) : top]
+    return tuple(dict.fromkeys(found))

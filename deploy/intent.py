@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 from deploy import bundle as bundles
 from deploy import checks, git, history
 from deploy.database.command.foreseen import at_once, unforeseen
-from deploy.database.migrations.recorded import recorded
 from deploy.database.outlook import contracts, look
 from deploy.errors import Fault, Refused, UsageError
 from deploy.order import Order
-from deploy.pending import database_of, folder_of, to_take_back
+from deploy.pending import database_of, folder_of, not_past_a_contract, to_take_back
 from deploy.plan import Plan, Wanted, make
 from deploy.registry import Found, Login, Registry, server_of
 from deploy.settings import valid_tag
@@ -135,7 +134,7 @@ def _intend_rollback(situation: Situation, to: str | None, environ: Mapping[str,
         found = find_images(situation, to)
         folder = folder_of(situation, _refs(found))
         return _intent(situation, found, to, "rollback", environ, folder)
-    _not_past_a_contract(situation, known, target)
+    not_past_a_contract(situation, known, target)
     return to_known(situation, target, whoami(environ), "rollback", situation.run)
 
 
@@ -168,33 +167,9 @@ def to_known(situation: Situation, target: Release, by: str, verb: Verb, run: st
     def plan() -> Plan:
         return make(situation.environment, target, wanted, situation.facts, verb)
 
-    order = Order(run, by, plan(), target, None, None)
+    protected = history.kept_backups(history.entries(situation.facts), target.id)
+    order = Order(run, by, plan(), target, None, None, protected=protected)
     return Intent(situation, order, _again(situation, order, plan))
-
-
-def _not_past_a_contract(
-    situation: Situation, known: Mapping[str, Release], target: Release
-) -> None:
-    """Refuse to go back to a version that cannot live with what the database has become."""
-    running = {one.release for one in situation.facts.values() if one.release in known}
-    past = {
-        name: digest
-        for release in running
-        for name, digest in known[release].contract.items()
-        if name not in target.contract
-    }
-    server = database_of(situation) if past else None
-    if server is None:
-        return
-    applied = {row.hash for row in recorded(server).rows}
-    names = sorted(name for name, digest in past.items() if digest in applied)
-    if names:
-        raise Refused(
-            f"{target.tag} cannot live with what has been applied since: {', '.join(names)} "
-            "(phase=contract)",
-            mend="Deploy a version that can, or put the database back first: "
-            f"inv backup.{situation.environment.name} list",
-        )
 
 
 def _previous(
@@ -247,13 +222,14 @@ def _intent(
         )
     if folder:
         bundle = replace(bundle, release=replace(bundle.release, contract=contracts(folder)))
-    applied_by = situation.environment.applied_by
-    if outlook and applied_by == "command":
-        outlook = at_once(outlook)
+    applied_by, database = situation.environment.applied_by, situation.environment.database
+    if outlook and database and applied_by == "command":
+        outlook = at_once(outlook, kit=database.apply.drizzle_kit)
     elif applied_by == "push" and verb == "deploy":
         outlook = unforeseen(database_of(situation))
     if verb == "rollback":
-        _not_past_a_contract(situation, history.releases(situation.facts), bundle.release)
+        known = history.releases(situation.facts)
+        not_past_a_contract(situation, known, bundle.release, folder)
     files = {
         host: situation.files(host, bundle.release, bundle.values, carried)
         for host in situation.placements
@@ -269,9 +245,15 @@ def _intent(
             "rollback" if verb == "rollback" else "deploy",
         )
 
-    protected = tuple(history.way_back(history.entries(situation.facts))[-2:])
     order = Order(
-        situation.run, whoami(environ), plan(), bundle.release, bundle, files, outlook, protected
+        situation.run,
+        whoami(environ),
+        plan(),
+        bundle.release,
+        bundle,
+        files,
+        outlook,
+        history.kept_backups(history.entries(situation.facts), bundle.release.id),
     )
     return Intent(situation, order, _again(situation, order, plan, carried))
 

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 from deploy import history
 from deploy.checks import LEAST_FREE_KB
 from deploy.database.access import access_of
+from deploy.database.backup.backups import backups_of
+from deploy.database.backup.manifest import having
 from deploy.database.contract.snapshot import snapshot_of
 from deploy.database.downs.run import would_run
 from deploy.database.image import Pull, migrations_in
 from deploy.database.migrations.folder import Format, read_folder
 from deploy.database.migrations.recorded import key, recorded
-from deploy.errors import Refused, UsageError
+from deploy.errors import HeadwayError, Refused, UsageError
 
 if TYPE_CHECKING:
     from deploy.database.access import Access
@@ -113,6 +115,45 @@ def running_snapshot(situation: Situation) -> Snapshot | None:
     return snapshot_of(folder) if folder else None
 
 
+def not_past_a_contract(
+    situation: Situation,
+    known: Mapping[str, Release],
+    target: Release,
+    folder: Folder | None = None,
+) -> None:
+    """Let nobody go back to a version that cannot live with what the database has become.
+
+    Args:
+        situation: the environment, read.
+        known: the releases on the hosts.
+        target: the release to go back to.
+        folder: its migrations; None: they are read where they are asked for.
+
+    Raises:
+        Refused: a contract migration has been applied that it does not know.
+        HostError: the database cannot be asked.
+    """
+    running = {one.release for one in situation.facts.values() if one.release in known}
+    past = {
+        name: digest
+        for release in running
+        for name, digest in known[release].contract.items()
+        if name not in target.contract
+    }
+    server = database_of(situation) if past else None
+    if server is None:
+        return
+    applied = {row.hash for row in recorded(server).rows}
+    names = sorted(name for name, digest in past.items() if digest in applied)
+    if names:
+        raise Refused(
+            f"{target.tag} cannot live with what has been applied since: {', '.join(names)} "
+            "(phase=contract)",
+            mend="Deploy a version that can, or put the database back first: "
+            + _restore(situation, target, folder),
+        )
+
+
 @dataclass(frozen=True)
 class TakenBack:
     """What a rollback takes back in the database, the newest first, and its folder's format."""
@@ -159,15 +200,38 @@ def to_take_back(situation: Situation, target: Release, known: Iterable[Release]
             form = folder.format
             todo += found
             left = _beyond(folder, left)
-    name = situation.environment.name
-    restore = f"inv backup.{name} list    then inv restore.{name} BACKUP"
     if left:
         raise Refused(
             "nobody has the files any more of what was applied: "
             + ", ".join(row.name or f"row {row.id}" for row in left),
-            mend=restore,
+            mend=_restore(situation, target, own),
         )
-    return TakenBack(tuple(would_run(server, todo, form=form, restore=restore)), form)
+    try:
+        return TakenBack(tuple(would_run(server, todo, form=form, restore="")), form)
+    except Refused as error:
+        # Which backup it takes only the host knows, and nobody else needs to.
+        error.mend = error.mend or _restore(situation, target, own)
+        raise
+
+
+def _restore(situation: Situation, target: Release, folder: Folder | None = None) -> str:
+    """What to type to have the database as a release knows it, all of its migrations and no other.
+
+    It names the newest backup of that, or, where none is known, how to look for one.
+    """
+    name = situation.environment.name
+    found = []
+    try:
+        own = folder or folder_of(situation, target.images)
+        shelf = backups_of(situation.environment, situation.hosts).shelf()
+        hashes = [one.hash for one in own.migrations] if own else []
+        found = [one for one in having(shelf.kept, hashes) if shelf.whole(one)]
+    except HeadwayError:
+        # It is the end of a refusal, which says enough without it.
+        pass
+    if not found:
+        return f"inv backup.{name} list    then inv restore.{name} BACKUP"
+    return f"inv restore.{name} {found[-1].name}"
 
 
 def _beyond(folder: Folder, rows: Iterable[Row]) -> list[Row]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,12 +11,13 @@ import pytest
 from deploy import pending
 from deploy.database.migrations.folder import Folder, Format, Migration
 from deploy.database.migrations.recorded import Recorded, Row
-from deploy.errors import Refused, UsageError
+from deploy.errors import Refused, Unreachable, UsageError
 from deploy.facts import Container, HostFacts
-from deploy.pending import database_of, to_take_back
+from deploy.pending import database_of, not_past_a_contract, to_take_back
 from deploy.release import Release
 from deploy.remote.fake import FakeHost
 from deploy.remote.host import Result
+from tests.backup.test_manifest import with_head
 
 
 def situation(state: str = "", release: str = "", **database: Any) -> Any:
@@ -113,6 +115,10 @@ def database(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(pending, "folder_of", folder_of)
     monkeypatch.setattr(pending, "recorded", recorded)
     monkeypatch.setattr(pending, "would_run", lambda _server, todo, **_how: todo[::-1])
+    one.kept = ()
+    shelf = SimpleNamespace(shelf=lambda: SimpleNamespace(kept=one.kept, whole=one.whole))
+    one.whole = lambda manifest: manifest.name != "not-whole"
+    monkeypatch.setattr(pending, "backups_of", lambda *_: shelf)
     return one
 
 
@@ -144,7 +150,66 @@ def test_nothing_came_since(database: Any) -> None:
 def test_what_nobody_has_the_files_of_is_refused(database: Any) -> None:
     with pytest.raises(Refused, match=r"nobody has the files any more.*: row 3") as caught:
         to_take_back(situation("running"), V1, [V1, V2])
-    assert caught.value.mend == ("inv backup.production list    then inv restore.production BACKUP")
+    assert caught.value.mend == LOOK
+
+
+LOOK = "inv backup.production list    then inv restore.production BACKUP"
+OF_V1 = (
+    with_head("shop-1", 1, "hash-1"),
+    with_head("shop-2", 2, "hash-1"),
+    with_head("not-whole", 3, "hash-1"),
+    with_head("shop-4", 4, "hash-1", "hash-2"),
+)
+"""The newest that has what v1 knows, and that is whole, is the second."""
+
+
+def test_the_newest_backup_of_what_the_release_knows_is_named(database: Any) -> None:
+    database.kept = OF_V1
+    with pytest.raises(Refused, match="nobody has the files any more") as caught:
+        to_take_back(situation("running"), V1, [V1, V2])
+    assert caught.value.mend == "inv restore.production shop-2"
+
+
+@pytest.mark.parametrize(("kept", "mend"), [(OF_V1, "inv restore.production shop-2"), ((), LOOK)])
+def test_what_cannot_be_taken_back_names_it_too(
+    database: Any, monkeypatch: pytest.MonkeyPatch, kept: tuple[Any, ...], mend: str
+) -> None:
+    def refuses(*_: object, **__: object) -> None:
+        raise Refused("the database cannot be taken back without a loss")
+
+    database.kept = kept
+    monkeypatch.setattr(pending, "would_run", refuses)
+    with pytest.raises(Refused, match="without a loss") as caught:
+        to_take_back(situation("running"), V1, [V1, V2, V3])
+    assert caught.value.mend == mend
+
+
+@pytest.mark.parametrize(("kept", "mend"), [(OF_V1, "inv restore.production shop-2"), ((), LOOK)])
+def test_past_a_contract_nobody_goes_without_the_database(
+    database: Any, kept: tuple[Any, ...], mend: str
+) -> None:
+    database.kept = kept
+    newest = replace(V3, contract={"0002_m": "hash-2", "0009_m": "hash-9"})
+    one = situation("running", newest.id)
+    with pytest.raises(Refused, match=r"v1 cannot live .*: 0002_m \(phase=contract") as caught:
+        not_past_a_contract(one, {newest.id: newest}, V1)
+    assert caught.value.mend == (
+        f"Deploy a version that can, or put the database back first: {mend}"
+    )
+    knows = replace(V1, contract={"0002_m": "hash-2"})
+    not_past_a_contract(one, {newest.id: newest}, knows)
+
+
+def test_a_host_that_does_not_answer_hides_no_refusal(
+    database: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise Unreachable("db-1", "no route to it")
+
+    monkeypatch.setattr(pending, "backups_of", away)
+    with pytest.raises(Refused, match="nobody has the files any more") as caught:
+        to_take_back(situation("running"), V1, [V1, V2])
+    assert caught.value.mend == LOOK
 
 
 def test_an_environment_without_migrations_has_none_to_take_back(database: Any) -> None:

@@ -88,7 +88,12 @@ class Access:
         try:
             return checked(self.host, doing, result).text
         except CommandFailed as error:
-            if "FATAL:" in error.stderr or "could not translate host name" in error.stderr:
+            if "startup parameter" in error.stderr:
+                error.mend = (
+                    "A pooler is in between, which takes no options. Name the server itself; or, "
+                    "if it keeps a session for each client, add pgbouncer=true to the URL."
+                )
+            elif "FATAL:" in error.stderr or "could not translate host name" in error.stderr:
                 error.mend = self.mend
             raise
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from deploy.database.downs.down import no_down
@@ -44,6 +44,8 @@ class Outlook:
     judged: tuple[Judged, ...] = ()
     tables: Mapping[str, int] = field(default_factory=dict)
     fresh: bool = False
+    doubts: tuple[str, ...] = ()
+    """What a command may fail at although it passes the rehearsal, in lines."""
     push: bool = False
     """No migrations are applied, but a push: nobody can say beforehand what it changes."""
 
@@ -51,6 +53,15 @@ class Outlook:
     def pending(self) -> tuple[Migration, ...]:
         """All that is to be applied."""
         return (*self.now, *self.later)
+
+
+class Unfit(Refused):
+    """What is pending can't be applied; `outlook` is what was found out until then."""
+
+    def __init__(self, why: Refused, outlook: Outlook) -> None:
+        super().__init__(why.message, state=why.state, mend=why.mend)
+        self.faults = why.faults
+        self.outlook = outlook
 
 
 def contracts(folder: Folder) -> dict[str, str]:
@@ -80,26 +91,32 @@ def look(
         downs: whether each migration must have a way back.
 
     Raises:
-        Refused: something is neither applied nor pending, a newer file would pass one that is held
+        Unfit: something is neither applied nor pending, a newer file would pass one that is held
             back, or the running version could not live with what is pending: one fault for each.
         HostError: the database cannot be asked.
     """
     standing = compare(folder, recorded(server) if server else Recorded())
-    todo = fit(standing)
-    tables = sizes(server) if server and todo else {}
-    if not tables:
-        # No version runs on it: nothing has to be lived with, and nothing waits.
-        return Outlook(folder, standing, tuple(todo), fresh=server is None)
-    now, later = hold_back(folder.format, todo, contract)
-    judged = verdict(
-        _findings(folder, todo),
-        sizes=tables,
-        contract={one.path for one in later},
-        catalogue=rehearsed,
-        downs=downs,
-    )
-    refuse(judged)
-    return Outlook(folder, standing, tuple(now), tuple(later), tuple(judged), tables)
+    outlook = Outlook(folder, standing, tuple(standing.pending), fresh=server is None)
+    try:
+        todo = fit(standing)
+        tables = sizes(server) if server and todo else {}
+        if not tables:
+            # No version runs on it: nothing has to be lived with, and nothing waits.
+            return outlook
+        now, later = hold_back(folder.format, todo, contract)
+        outlook = replace(outlook, now=tuple(now), later=tuple(later), tables=tables)
+        judged = verdict(
+            _findings(folder, todo),
+            sizes=tables,
+            contract={one.path for one in later},
+            catalogue=rehearsed,
+            downs=downs,
+        )
+        outlook = replace(outlook, judged=tuple(judged))
+        refuse(judged)
+    except Refused as error:
+        raise Unfit(error, outlook) from None
+    return outlook
 
 
 def refuse(judged: Iterable[Judged]) -> None:

@@ -105,6 +105,7 @@ class Rehearsal(Section):
 
 _PUSH = "npx drizzle-kit push"
 _IS_PUSH = re.compile(r"\bdrizzle-kit\b[^;&|\n]*\s[\"']?push(:pg)?[\"']?(?![^\s\"';&|])")
+_IS_MIGRATE = re.compile(r"\bdrizzle-kit\b[^;&|\n]*\s[\"']?migrate[\"']?(?![^\s\"';&|])")
 _FORCE = re.compile(r"(?<!\S)[\"']?--force\b")
 
 
@@ -139,6 +140,11 @@ class Apply(Section):
     def typed(self) -> str:
         """The command; "" where Headway applies."""
         return self.command or ("" if self.by == "headway" else _PUSH)
+
+    @property
+    def drizzle_kit(self) -> bool:
+        """Whether it is drizzle-kit migrate, which runs all files in one transaction."""
+        return self.by == "command" and _IS_MIGRATE.search(str(self.command)) is not None
 
 
 def _apply_in_short(value: object) -> object:

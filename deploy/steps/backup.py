@@ -48,7 +48,8 @@ class BackUp:
         self.made.append(self.copy(manifest, say))
         seconds = sum(float(part) for part in manifest.body.get("seconds", {}).values())
         if manifest.method != "dump":
-            return f"by backup.command in {duration(seconds)}"
+            checked = "verified" if manifest.body.get("decoded") else "not checked"
+            return f"by backup.command in {duration(seconds)}, {checked}"
         whole = size(int(manifest.facts.get("database_bytes") or 0))
         return f"{whole} → {size(manifest.bytes)}, decoded"
 

@@ -76,6 +76,8 @@ class Rehearse:
         source = self._source()
         if source is None:
             return "off"
+        for doubt in self.outlook.doubts:
+            say(doubt, True)
         if isinstance(source, SchemaOnly):
             say(f"on the schema alone: {source.why}", False)
         found = self._rehearse(source, say)

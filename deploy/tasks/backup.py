@@ -162,7 +162,8 @@ def created(manifest: Manifest, host: str, folder: str) -> str:
     from deploy.views.text import duration, size
 
     seconds = sum(float(part) for part in manifest.body.get("seconds", {}).values())
-    what = f"by backup.command in {duration(seconds)}"
+    checked = "verified" if manifest.body.get("decoded") else "not checked"
+    what = f"by backup.command in {duration(seconds)}, {checked}"
     if manifest.method == "dump":
         whole = size(int(manifest.facts.get("database_bytes") or 0))
         what = f"{whole} → {size(manifest.bytes)}, decoded, in {duration(seconds)}"

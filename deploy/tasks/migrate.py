@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from deploy.api import Intent
     from deploy.approval import Approval
+    from deploy.database.outlook import Outlook
     from deploy.planfile import PlanFile
     from deploy.situation import Situation
 
@@ -136,11 +137,20 @@ def _intended(one: Situation, tag: str | None) -> Intent:
 
 
 def _show(one: Situation, tag: str | None, as_json: bool) -> None:
+    from deploy.database.outlook import Unfit
+
+    try:
+        _told(_intended(one, tag).order.outlook, as_json)
+    except Unfit as error:
+        _told(error.outlook, as_json)
+        raise
+
+
+def _told(outlook: Outlook | None, as_json: bool) -> None:
     import json
 
     from deploy.tasks.outlook import as_dict, with_sql
 
-    outlook = _intended(one, tag).order.outlook
     if as_json:
         print(json.dumps(outlook and as_dict(outlook), indent=2))
     else:

@@ -16,7 +16,7 @@ PUSH = "drizzle-kit push: what it changes, nobody can say beforehand"
 
 
 def lines(outlook: Outlook) -> list[str]:
-    """How many are pending, then a line for each file and each finding."""
+    """How many are pending, then each file with what is said of it, and its SQL."""
     if outlook.push:
         return [PUSH]
     if not outlook.pending:
@@ -25,7 +25,8 @@ def lines(outlook: Outlook) -> list[str]:
     for one in outlook.pending:
         found.append(f"  {one.name}  {_phase(one, outlook)}")
         found += [f"    {_said(said)}" for said in outlook.judged if said.finding.file == one.path]
-    return found
+        found += [f"      {line}" for line in _sql(one)]
+    return found + [f"  ! {one}" for one in outlook.doubts]
 
 
 def with_sql(outlook: Outlook) -> list[str]:
@@ -34,8 +35,9 @@ def with_sql(outlook: Outlook) -> list[str]:
     for one in outlook.standing.judged:
         found.append(f"{one.path}  {one.state}")
         if one.migration is not None and one.migration in outlook.pending:
-            found += [f"    {line}" for line in one.migration.sql.strip().splitlines()]
-    return found + [f"{_place(one)}  {_said(one)}" for one in outlook.judged]
+            found += [f"    {line}" for line in _sql(one.migration)]
+    found += [f"{_place(one)}  {_said(one)}" for one in outlook.judged]
+    return found + [f"! {one}" for one in outlook.doubts]
 
 
 def as_dict(outlook: Outlook) -> dict[str, Any]:
@@ -48,7 +50,12 @@ def as_dict(outlook: Outlook) -> dict[str, Any]:
             for one in outlook.pending
         ],
         "findings": [finding(one) for one in outlook.judged],
+        "doubts": list(outlook.doubts),
     }
+
+
+def _sql(one: Migration) -> list[str]:
+    return one.sql.strip().splitlines()
 
 
 def _phase(one: Migration, outlook: Outlook) -> str:

@@ -55,11 +55,17 @@ def make(root: Path, name: str) -> Verb:
     ) -> None:
         """Say what a deploy would do; nothing is changed."""
         from deploy.api import intend_deploy
+        from deploy.database.outlook import Unfit
         from deploy.planfile import planned
 
         of_all_hosts(out, only_host, "--out")
         with situation(root, name, only_host or ()) as one:
-            intent = intend_deploy(one, tag, os.environ, digest=digest)
+            try:
+                intent = intend_deploy(one, tag, os.environ, digest=digest)
+            except Unfit as error:
+                if not compose:
+                    _tell_database(error.outlook, json)
+                raise
             rehearsed = _rehearse(one, intent) if rehearse else None
             if out:
                 _write(out, planned(one.environment, intent.order, one.facts))
@@ -75,6 +81,16 @@ def make(root: Path, name: str) -> Verb:
             raise Exit(code=10)
 
     return plan
+
+
+def _tell_database(outlook: Outlook, as_json: bool) -> None:
+    """Show what is pending, although nothing comes of it: what is wrong is wrong in there."""
+    from deploy.tasks.outlook import as_dict, with_sql
+
+    if as_json:
+        print(json.dumps({"database": as_dict(outlook)}, indent=2))
+    else:
+        show("\n".join(with_sql(outlook)))
 
 
 def _tell_actions(intent: Intent, text: str) -> None:

@@ -65,13 +65,22 @@ def asked(access: Access, sql: str) -> list[str]:
 
 @contextlib.contextmanager
 def running(major: int) -> Iterator[Server]:
-    """A server with the databases `model`, of 200,000 rows, and `few`, of 200."""
+    """A server with the databases `model`, of 200,000 rows, and `few`, of 200; 17 archives."""
     name = f"hw-backup-{secrets.token_hex(4)}"
     docker(
         *("run", "--detach", "--name", name, "--tmpfs", "/var/lib/postgresql/data"),
         *("-p", "127.0.0.1::5432", "-e", f"POSTGRES_PASSWORD={PASSWORD}"),
         *("-e", "POSTGRES_USER=shop", image_of(major)),
-        *("postgres", "-c", "fsync=off", "-c", "full_page_writes=off"),
+        *(
+            "postgres",
+            "-c",
+            "fsync=off",
+            "-c",
+            "full_page_writes=off",
+            "-c",
+            "archive_command=true",
+        ),
+        *("-c", f"archive_mode={'on' if major == 17 else 'off'}"),
     )
     try:
         port = docker("port", name, "5432/tcp").rpartition(":")[2]

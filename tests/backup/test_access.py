@@ -76,8 +76,10 @@ def test_what_the_server_refuses_is_named_and_not_shown(
         assert hidden not in str(caught.value)
 
 
-def test_what_is_late_is_ended_in_the_server_too(server: Server) -> None:
-    access = server.access("model").far
+@pytest.mark.parametrize("way", ["container", "url"])
+def test_what_is_late_is_ended_in_the_server_too(server: Server, way: str) -> None:
+    access = way_to(server, way, "model")
+    asked(access, "select 1")  # the version is known, and the client is there
     with pytest.raises(CommandFailed):
         access.psql("select pg_sleep(60) /* late */", timeout=2, doing="late")
     left = "select count(*) from pg_stat_activity where query like '%/* late */%' and pid <> "

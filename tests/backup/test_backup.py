@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from deploy.database.backup.backups import Backups, Order
-from deploy.errors import NeedsPerson, Refused, Reverted, UsageError
+from deploy.errors import NeedsPerson, Reverted, UsageError
 from tests.database.conftest import docker
 from tests.localhost import LocalHost
 
@@ -205,37 +205,4 @@ def test_a_disk_that_turns_a_bit_is_found(server: Server, database: str, tmp_pat
         "the disk has not kept what pg_dump wrote" in caught.value.message
         or "cannot be decoded" in caught.value.message
     )
-    assert names(backups) == []
-
-
-# --- the owner's own command ---------------------------------------------------------------------
-
-
-@FEW
-def test_a_command_of_the_owner_s(backups: Backups) -> None:
-    command = 'echo "$HEADWAY_BACKUP $HEADWAY_RESTORE_POINT" >told'
-    backups = replace(backups, command=command, verify_command="grep -q headway_ told")
-    one = backups.create(ORDER, [], Heard())
-    assert (one.method, one.bytes, one.body["decoded"]) == ("command", 0, True)
-    assert one.body["point"] == f"headway_{one.name}"
-    assert (Path(backups.home) / "told").read_text() == f"{one.name} headway_{one.name}\n"
-    assert names(backups) == [f"{one.name}.json"]
-    assert backups.shelf().whole(one)
-    with pytest.raises(Refused, match=r"was made by backup\.command"):
-        backups.verify(one.name, Heard())
-
-
-FAILING = {
-    "command": ("echo no stanza >&2; exit 37", "", "backup.command ended with exit code 37"),
-    "verify": ("true", "echo no stanza; exit 4", "backup.verify ended with exit code 4"),
-}
-
-
-@FEW
-@pytest.mark.parametrize(("command", "verify", "message"), FAILING.values(), ids=FAILING)
-def test_a_command_that_fails(backups: Backups, command: str, verify: str, message: str) -> None:
-    with pytest.raises(Reverted) as caught:
-        create(replace(backups, command=command, verify_command=verify))
-    assert caught.value.message == f"db-1: {message}"
-    assert "no stanza" in caught.value.state
     assert names(backups) == []

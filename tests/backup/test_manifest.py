@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from deploy.database.backup.manifest import Manifest, needed, surplus
+from deploy.database.backup.manifest import Manifest, having, needed, surplus
 from deploy.database.backup.restore import differences, lost
 from deploy.database.backup.shelf import read_shelf
 
@@ -166,3 +167,25 @@ def test_what_would_be_lost() -> None:
     # A server that was made anew counts from the beginning: nothing is said of it.
     anew = FACTS | {"wal": "0/1", "commits": 1}
     assert len(lost(made("a", 1, facts=then), anew, at)) == 1
+
+
+def with_head(name: str, minute: int, *hashes: str, **more: Any) -> Manifest:
+    summed = hashlib.md5(",".join(hashes).encode(), usedforsecurity=False).hexdigest()
+    found = {"count": len(hashes), "hash": hashes[-1], "name": None, "when": 1, "all": summed}
+    return made(name, minute, facts={"database_bytes": 1000, "head": found}, **more)
+
+
+def test_which_backups_have_these_migrations_and_no_other() -> None:
+    kept = [
+        with_head("newest", 9, "one", "two"),
+        with_head("older", 1, "one", "two"),
+        with_head("fewer", 2, "one"),
+        with_head("more", 3, "one", "two", "three"),
+        with_head("others", 4, "one", "2"),
+        with_head("damaged", 8, "one", "two", checked={"ok": False}),
+        with_head("without a file", 7, "one", "two", method="command"),
+        made("of none", 5),
+    ]
+    assert [one.name for one in having(kept, ["one", "two"])] == ["older", "newest"]
+    assert [one.name for one in having(kept, ["one"])] == ["fewer"]
+    assert having(kept, []) == []

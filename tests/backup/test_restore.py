@@ -215,7 +215,7 @@ def test_what_cannot_be_restored(backups: Backups, made: Manifest) -> None:
     by_command = replace(backups, command="true").create(Order(), [], Heard())
     with pytest.raises(Refused, match="restored by its own tool") as caught:
         restore.look(by_command.name)
-    assert f"headway_{by_command.name}" in caught.value.mend
+    assert f"the restore point headway_{by_command.name}, made when it" in caught.value.mend
     (folder(backups) / f"{made.name}.dump").unlink()
     with pytest.raises(Refused, match="is not there") as caught:
         restore.look(made.name)

@@ -56,7 +56,7 @@ GOOD = {
         {"PGUSER": "a", "PGHOST": "h", "PGDATABASE": "x", "PGOPTIONS": "-c lock_timeout=5s"},
     ),
     "other drivers' parameters": (
-        "postgres://a@h/x?schema=public&pgbouncer=true&ssl=true",
+        "postgres://a@h/x?schema=public&pgbouncer=false&ssl=true",
         {"PGUSER": "a", "PGHOST": "h", "PGDATABASE": "x", "PGSSLMODE": "require"},
     ),
     "node-postgres's own mode": (
@@ -80,9 +80,20 @@ GOOD = {
 }
 
 
+CHECKED = "-c client_connection_check_interval=1000"
+
+
 @pytest.mark.parametrize(("url", "expected"), GOOD.values(), ids=GOOD)
 def test_what_a_url_says(url: str, expected: dict[str, str]) -> None:
-    assert variables(url, "DATABASE_URL") == expected
+    options = f"{CHECKED} {expected.get('PGOPTIONS', '')}".strip()
+    assert variables(url, "DATABASE_URL") == expected | {"PGOPTIONS": options}
+
+
+def test_a_pooler_takes_no_options() -> None:
+    found = variables("postgres://a@h/x?pgbouncer=true&schema=public", "DATABASE_URL")
+    assert found == {"PGUSER": "a", "PGHOST": "h", "PGDATABASE": "x"}
+    given = variables("postgres://a@h/x?options=-c%20a%3Db&pgbouncer=true", "DATABASE_URL")
+    assert given["PGOPTIONS"] == "-c a=b"
 
 
 BAD = {

@@ -68,6 +68,13 @@ HARMLESS: dict[str, str] = {
         ALTER TABLE orders ADD CONSTRAINT f
             FOREIGN KEY (coupon_id) REFERENCES coupons NOT VALID;""",
     "validating": "ALTER TABLE orders VALIDATE CONSTRAINT orders_user_id_fk;",
+    "validating first": """
+        ALTER TABLE orders VALIDATE CONSTRAINT a, VALIDATE CONSTRAINT b;
+        ALTER TABLE orders ADD COLUMN note text;""",
+    "validating in a new table": """
+        CREATE TABLE t (id int);
+        ALTER TABLE t ADD CONSTRAINT c CHECK (id > 0) NOT VALID;
+        ALTER TABLE t VALIDATE CONSTRAINT c;""",
     "an index, quietly": 'CREATE INDEX CONCURRENTLY IF NOT EXISTS "i" ON "orders" ("placed_at");',
     "an index goes, quietly": "DROP INDEX CONCURRENTLY IF EXISTS public.orders_user_id_idx;",
     "an index, with settings": """
@@ -350,7 +357,7 @@ HAZARDS: dict[str, tuple[str, set[str]]] = {
         ALTER TABLE users VALIDATE CONSTRAINT n;
         ALTER TABLE users ALTER COLUMN name SET NOT NULL;
         ALTER TABLE users DROP CONSTRAINT n;""",
-        {"add-check", "set-not-null"},
+        {"add-check", "set-not-null", "constraint-scan"},
     ),
     "set not null after a check that is not validated": (
         """
@@ -403,6 +410,33 @@ HAZARDS: dict[str, tuple[str, set[str]]] = {
     "check, not valid": (
         "ALTER TABLE orders ADD CONSTRAINT c CHECK (quantity > 0) NOT VALID;",
         {"add-check"},
+    ),
+    "check, not valid, and validated at once": (
+        """
+        ALTER TABLE orders ADD CONSTRAINT c CHECK (quantity > 0) NOT VALID;
+        ALTER TABLE orders VALIDATE CONSTRAINT c;""",
+        {"add-check", "constraint-scan"},
+    ),
+    "check, not valid, and validated in one statement": (
+        """
+        ALTER TABLE orders ADD CONSTRAINT c CHECK (quantity > 0) NOT VALID,
+            VALIDATE CONSTRAINT c;""",
+        {"add-check", "constraint-scan"},
+    ),
+    "foreign key, not valid, and validated at once": (
+        """
+        ALTER TABLE orders ADD coupon_id int;
+        ALTER TABLE orders ADD CONSTRAINT f FOREIGN KEY (coupon_id) REFERENCES coupons NOT VALID;
+        ALTER TABLE orders VALIDATE CONSTRAINT f;""",
+        {"constraint-scan"},
+    ),
+    "validated while the table is locked for a column": (
+        """
+        DO $$ BEGIN
+            ALTER TABLE ONLY orders ADD note text;
+            ALTER TABLE IF EXISTS public.orders VALIDATE CONSTRAINT orders_user_id_fk;
+        END $$;""",
+        {"constraint-scan"},
     ),
     "check that says not valid itself": (
         "ALTER TABLE orders ADD CONSTRAINT c CHECK (NOT valid)",

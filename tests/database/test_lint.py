@@ -166,6 +166,31 @@ CONTEXT = {
         "CREATE TABLE t (a int); ALTER TABLE t ADD CONSTRAINT c CHECK (a IS NOT NULL) NOT VALID;",
         ["set-not-null"],
     ),
+    "a check of an earlier file": (
+        [
+            "ALTER TABLE t ADD CONSTRAINT c CHECK (a IS NOT NULL) NOT VALID;",
+            "ALTER TABLE t VALIDATE CONSTRAINT c;",
+            "ALTER TABLE t ALTER a SET NOT NULL; ALTER TABLE t DROP CONSTRAINT c;",
+        ],
+        "CREATE TABLE t (a int);",
+        ["add-check", "set-not-null"],
+    ),
+    "a check of an earlier transaction of the file": (
+        [
+            "ALTER TABLE t ADD CONSTRAINT c CHECK (a > 0) NOT VALID; COMMIT;"
+            "ALTER TABLE t VALIDATE CONSTRAINT c;",
+        ],
+        "CREATE TABLE t (a int);",
+        ["add-check", "not-atomic"],
+    ),
+    "a check in a file without a transaction": (
+        [
+            "ALTER TABLE t ADD CONSTRAINT c CHECK (a > 0) NOT VALID;"
+            "ALTER TABLE t VALIDATE CONSTRAINT c; CREATE INDEX CONCURRENTLY ON t (a);",
+        ],
+        "CREATE TABLE t (a int);",
+        ["add-check", "not-atomic"],
+    ),
     "a check that went": (
         ["ALTER TABLE t DROP CONSTRAINT c; ALTER TABLE t ALTER a SET NOT NULL;"],
         "CREATE TABLE t (a int); ALTER TABLE t ADD CONSTRAINT c CHECK (a IS NOT NULL);",

@@ -59,6 +59,7 @@ STATEMENTS = {
     "add column a text unique": {"index"},
     "add check (id > 0)": {"scan"},
     "add check (id > 0) not valid": set(),
+    "add constraint c check (id > 0) not valid, validate constraint c": {"scan"},
     "add constraint u unique using index users_email_idx": set(),
     "add unique (name)": {"index"},
     "alter email set not null": set(),

@@ -178,15 +178,6 @@ def test_line_ends_are_told(applied: str) -> None:
     assert "line ends" not in only(folder, on_v0(Row("0", 1))).silently
 
 
-def test_an_orphan_is_allowed_on_the_way_back_and_nothing_else_is() -> None:
-    ahead = on_v0(row(A), row(B), row(C), Row("later", 9))
-    assert fit(compare(OLD, ahead), orphans_allowed=True) == []
-    with pytest.raises(Refused) as caught:
-        fit(compare(OLD, on_v0(row(A, hash="x"), row(B), Row("y", 9))), orphans_allowed=True)
-    # c is older than the orphan.
-    assert [fault.where for fault in caught.value.faults] == ["a.sql", "c.sql"]
-
-
 def test_files_of_the_same_content_are_told_apart() -> None:
     same = read_folder(v0(a="select 1", b="select 1", c="select 1"))
     a, b, c = same.migrations

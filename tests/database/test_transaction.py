@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deploy.database.migrations.transaction import way
+from deploy.database.migrations.transaction import together, way
 from deploy.errors import Refused
 
 from .migrations import migration
@@ -150,3 +150,37 @@ def test_rows_on_standard_input_are_refused(sql: str) -> None:
 )
 def test_other_copies_are_not(sql: str) -> None:
     assert way(migration("a", 1, sql)).transactional
+
+
+TOGETHER = {
+    "what stands in any": (["create table t (id int)", "update t set id = 1; select 'x'"], []),
+    "concurrently": (["select 1;\nDROP INDEX CONCURRENTLY i"], [("0", 2, "CONCURRENTLY", True)]),
+    "vacuum": (["select 1", f"select 2;{BREAK}\nvacuum t"], [("1", 3, "VACUUM T", True)]),
+    "a value that the next file uses": (
+        [
+            "alter type s add value 'a'; ALTER TYPE s ADD VALUE IF NOT EXISTS 'b' AFTER 'a'",
+            "insert into t values ('b')",
+            "insert into t values ('b')",
+        ],
+        [("1", 1, "the new value 'b' of an enum is used", False)],
+    ),
+    "a value that the same file uses": (
+        ["alter type s add value 'a';\nupdate t set s = 'a'"],
+        [("0", 2, "the new value 'a' of an enum is used", False)],
+    ),
+    "the value was used before it was new": (
+        ["insert into t values ('a')", "alter type s add value 'a'"],
+        [],
+    ),
+    "behind a commit nobody knows": (["commit; vacuum t", "vacuum t"], []),
+    "before a commit": (["vacuum t; commit; vacuum t"], [("0", 1, "VACUUM T", True)]),
+}
+
+
+@pytest.mark.parametrize(("texts", "expected"), TOGETHER.values(), ids=TOGETHER)
+def test_what_fails_in_one_transaction_for_all_files(
+    texts: list[str], expected: list[tuple[str, int, str, bool]]
+) -> None:
+    files = [migration(str(at), at, text) for at, text in enumerate(texts)]
+    found = [(one.migration.name, one.line, one.what, one.sure) for one in together(files)]
+    assert found == expected

@@ -48,7 +48,8 @@ def test_what_a_down_would_lose_is_not_taken_back(
     refused = shop.inv("rollback", "--with-database")
     assert refused.exit_code == 3, refused.text
     assert "x1_colour.down.sql  class A: " in refused.text
-    assert "inv restore.sandbox BACKUP" in refused.text
+    (backup, *_) = json.loads(shop.inv("backup", "list", "--json").text)
+    assert f"inv restore.sandbox {backup['name']}" in refused.text
     assert {host: container_ids(host) for host in WEB} == before
     assert sql("select count(colour) from orders") == "1"
     # Without the flag the hosts go back, and the schema stays; the database can still follow them.

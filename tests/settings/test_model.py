@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from deploy.settings import Environment, Gateway, HostEntry, Proxy, Service, VersionProbe, load
+from deploy.settings.database import Apply
 
 from .repository import GOOD, loaded, write
 
@@ -254,3 +255,19 @@ def test_nothing_is_applied_where_there_are_no_migrations(tmp_path: Path) -> Non
     assert loaded(tmp_path, GOOD).applied_by == ""
     without = DATABASE.replace(", migrations: drizzle, apply: APPLY", "")
     assert loaded(tmp_path, f"{GOOD}{without}\n").applied_by == ""
+
+
+KITS = {
+    "npx drizzle-kit migrate": True,
+    "unset PGOPTIONS; npx drizzle-kit migrate --config=drizzle.config.ts": True,
+    "npx drizzle-kit --config x 'migrate'": True,
+    "node migrate.mjs": False,
+    "npx drizzle-kit check && node migrate.mjs": False,
+    "npx drizzle-kit migrate-all": False,
+}
+
+
+@pytest.mark.parametrize(("command", "kit"), KITS.items(), ids=KITS)
+def test_which_command_is_drizzle_kit(command: str, kit: bool) -> None:
+    assert Apply(by="command", command=command).drizzle_kit is kit
+    assert not Apply().drizzle_kit

@@ -69,8 +69,9 @@ def test_one_that_fails_is_not_copied() -> None:
     assert (copied, one.made) == ([], [])
 
 
-def test_one_of_the_owners_own_command() -> None:
+@pytest.mark.parametrize(("decoded", "said"), [(True, "verified"), (None, "not checked")])
+def test_one_of_the_owners_own_command(decoded: bool | None, said: str) -> None:
     backups = Backups()
-    body = BODY | {"method": "command", "seconds": {"dump": 61.0}}
+    body = BODY | {"method": "command", "seconds": {"dump": 61.0}, "decoded": decoded}
     backups.create = lambda *_: replace(Manifest.read(body))  # type: ignore[method-assign]
-    assert step(backups, []).do(lambda *_: None).startswith("by backup.command in ")
+    assert step(backups, []).do(lambda *_: None) == f"by backup.command in 1 m 1 s, {said}"

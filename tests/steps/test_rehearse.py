@@ -93,6 +93,13 @@ def nothing_stays(named: None) -> Any:
     assert servers() == set()
 
 
+def test_what_a_command_may_fail_at_all_the_same_is_said(place: Place) -> None:
+    step = place.step(mode="schema", b=COLUMN)
+    doubt = "b.sql:1  CONCURRENTLY: the command may have one transaction for all files"
+    replace(step, outlook=replace(step.outlook, doubts=(doubt,))).do(place.heard)
+    assert place.heard.lines[0] == f"! {doubt}"
+
+
 def columns(place: Place) -> list[str]:
     return asked(
         place.backups.access,

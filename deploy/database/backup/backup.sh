@@ -203,34 +203,67 @@ kept() {
 		tee -a "$log"
 }
 
-# foreign COMMAND VERIFY: a backup by the owner's own command, with a point to restore to.
+# Why the WAL up to a point may come to no archive, in a line; an empty one where nothing says so.
+archiver="select case
+  when current_setting('archive_mode') = 'off'
+    then 'archive_mode is off: unless something receives the WAL, nothing leads to the restore point'
+  when last_failed_time > coalesce(last_archived_time, '-infinity')
+    then format('the archiver fails at %s since %s: nothing leads to the restore point until it works',
+      last_failed_wal, last_failed_time::timestamptz(0))
+  else '' end from pg_stat_archiver;"
+
+# restore_point: one of that name in $point, and its place in the WAL in $wal; both empty where the
+# server makes none. The WAL file that holds it is closed, so that it is archived now.
+restore_point() {
+	answer=$(printf '%s\n' "select pg_create_restore_point('$point');" "$archiver" \
+		'select pg_switch_wal() \g /dev/null' |
+		inside 'exec psql -XqAt -v ON_ERROR_STOP=1' 2>"$errors")
+	code=$?
+	wal=$(printf '%s\n' "$answer" | sed -n 1p)
+	if [ -z "$wal" ]; then
+		say warned text "no restore point: $(last_lines | head -n 1)"
+		point=
+		return
+	fi
+	[ "$code" -eq 0 ] ||
+		say warned text "the restore point waits for its WAL file to be full: $(last_lines | head -n 1)"
+	ill=$(printf '%s\n' "$answer" | sed -n 2p)
+	[ -z "$ill" ] || say warned text "$ill"
+}
+
+# foreign COMMAND VERIFY: a backup by the owner's own command, and then a point to restore to: what was
+# being copied when the point was made could not be recovered to it.
 foreign() {
 	scratch
 	locate 2>"$errors" || fail "the database cannot be reached" "$(last_lines)"
 	open_folder
 	own_name
 	ask_facts || fail "the database could not be asked" "$(last_lines)"
+	before=$facts
 	point="headway_$name"
-	if ! echo "select pg_create_restore_point('$point') \\g /dev/null" |
-		inside 'exec psql -XqAt -v ON_ERROR_STOP=1' 2>"$errors"; then
-		say warned text "no restore point: $(last_lines | head -n 1)"
-		point=
-	fi
 	began=$(now)
 	export HEADWAY_BACKUP="$name" HEADWAY_RESTORE_POINT="$point"
 	(cd "$dir" && timeout -k 5 "$limit" sh -c "$1") </dev/null >"$errors" 2>&1
 	code=$?
 	[ "$code" -eq 0 ] || fail "backup.command ended with exit code $code" "$(last_lines)"
 	took=$(seconds_since "$began")
+	restore_point
+	ask_facts || fail "the database could not be asked after backup.command" "$(last_lines)"
+	[ -n "$point" ] || [ "$(head_of "$before")" = "$(head_of "$facts")" ] ||
+		fail "somebody applied a migration while backup.command ran: take another one"
 	checked=null
 	if [ -n "$2" ]; then
+		HEADWAY_RESTORE_POINT=$point
 		(cd "$dir" && timeout -k 5 "$limit" sh -c "$2") </dev/null >"$errors" 2>&1
 		code=$?
 		[ "$code" -eq 0 ] || fail "backup.verify ended with exit code $code" "$(last_lines)"
 		checked=true
+	else
+		say warned text "nobody has looked whether it is good: there is no backup.verify"
 	fi
-	printf '{"v":1,"name":"%s","method":"command",%s,"at":"%s","client":"%s","point":"%s",%s,%s}\n' \
-		"$name" "$order" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$(quote "$client")" "$point" \
+	printf '{"v":1,"name":"%s","method":"command",%s,"at":"%s","client":"%s",%s,%s,%s}\n' \
+		"$name" "$order" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$(quote "$client")" \
+		"\"point\":\"$point\",\"point_wal\":\"$wal\"" \
 		"\"decoded\":$checked,\"seconds\":{\"dump\":$took}" \
 		"\"facts\":$facts" >"$backups/$name.json.partial" || fail "the manifest cannot be written"
 	mv -f "$backups/$name.json.partial" "$backups/$name.json"

@@ -6,6 +6,7 @@ kept as they are when something is added.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -41,7 +42,9 @@ class Manifest:
     """One backup. `body` is the whole document; what is asked often has a name here.
 
     Sizes are in bytes, times in seconds, `at` is ISO 8601 in UTC. `method` is dump, or command for
-    a backup that the owner's own command made, which has no file here.
+    a backup that the owner's own command made, which has no file here: its `point` is a restore
+    point that was made when the command had ended, at `point_wal`; both "" where the server made
+    none.
     """
 
     name: str
@@ -145,6 +148,25 @@ def head(facts: Mapping[str, Any]) -> Head | None:
         when=int(found.get("when") or 0),
         all=str(found.get("all") or ""),
     )
+
+
+def having(kept: Iterable[Manifest], hashes: Sequence[str]) -> list[Manifest]:
+    """The dumps, oldest first, of a database that had these migrations, all of them and no other.
+
+    Args:
+        kept: backups; one that is damaged is none.
+        hashes: of the migrations, in their order.
+    """
+    # As `deploy.database.backup.shelf.FACTS` has the server sum them up.
+    whole = hashlib.md5(",".join(hashes).encode(), usedforsecurity=False).hexdigest()
+    found = [
+        one
+        for one in kept
+        if one.head
+        and (one.head.count, one.head.all) == (len(hashes), whole)
+        and (one.method, one.proof == "damaged") == ("dump", False)
+    ]
+    return sorted(found, key=lambda one: (one.at, one.name))
 
 
 def needed(database_bytes: int, earlier: Sequence[Manifest]) -> int:

@@ -54,7 +54,9 @@ class Restore:
             point = str(one.body.get("point") or "")
             raise Refused(
                 f"{name} was made by backup.command, and is restored by its own tool",
-                mend=f"Its restore point is {point}." if point else "",
+                mend=f"Have that recover to the restore point {point}, made when it had ended."
+                if point
+                else "It has no restore point: no more is sure than the state at its end.",
             )
         if one.proof == "damaged":
             raise Refused(

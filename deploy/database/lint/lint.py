@@ -14,7 +14,7 @@ from deploy.database.lint import exceptions, squawk
 from deploy.database.lint.batch import Batch
 from deploy.database.lint.blocks import Part, parts
 from deploy.database.lint.hazards import created, hazards
-from deploy.database.lint.locks import not_atomic, several_locked
+from deploy.database.lint.locks import not_atomic, several_locked, validated_late
 from deploy.database.lint.rules import OF_FILE, Finding, Hazard
 from deploy.database.migrations.sql import Comment, Statement, Unreadable, comments, statements
 from deploy.database.migrations.sql import without_comments as bare
@@ -112,6 +112,7 @@ def _look(read: _Read, batch: Batch) -> None:
     whole = [
         *not_atomic([part.statement for part in read.parts]),
         *several_locked([part.statement for part in read.parts], read.seen),
+        *validated_late([part.statement for part in read.parts], read.seen),
     ]
     for at, hazard in whole:
         read.seen[at].append(hazard)

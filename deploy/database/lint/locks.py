@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from deploy.database.lint.hazards import TRANSACTION, outside_a_transaction
 from deploy.database.lint.rules import RULES, Hazard, Level
-from deploy.database.lint.words import Reader
+from deploy.database.lint.words import Reader, split
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,8 +19,9 @@ transaction of the application may hold in the other order, which is a deadlock.
 
 _SETTINGS = {"SET", "RESET", "SHOW"}
 _STRONG = {"drop-table": True, "truncate": True, "lock-table": True, "rewrite": True}
+_VALIDATE = ["VALIDATE", "CONSTRAINT"]
 # Clauses of ALTER TABLE that let reads and writes go on.
-_GENTLE = (["VALIDATE", "CONSTRAINT"], ["ATTACH", "PARTITION"], ["REPLICA", "IDENTITY"])
+_GENTLE = (_VALIDATE, ["ATTACH", "PARTITION"], ["REPLICA", "IDENTITY"])
 
 
 def not_atomic(statements: Sequence[Statement]) -> Iterator[tuple[int, Hazard]]:
@@ -58,17 +59,45 @@ def several_locked(
             yield at, Hazard("many-locks", held[-1])
 
 
-def _locked(one: Statement, hazards: Sequence[Hazard], harms: Sequence[Hazard]) -> Iterator[str]:
+def validated_late(
+    statements: Sequence[Statement], seen: Sequence[Sequence[Hazard]]
+) -> Iterator[tuple[int, Hazard]]:
+    """A constraint is validated in a transaction that keeps its table locked since before.
+
+    Validating lets others write. What came earlier does not, such as adding that constraint.
+    """
+    if any(outside_a_transaction(one) for one in statements):
+        return
+    held: set[str] = set()
+    for at, (one, hazards) in enumerate(zip(statements, seen, strict=True)):
+        if one.words[0] in TRANSACTION:
+            held = set()
+        held.update(_locked(one, hazards, [hazard for hazard in hazards if not hazard.harmless]))
+        table, clauses = _altered(one)
+        if table in held and any(words[:2] == _VALIDATE for words in clauses):
+            yield at, Hazard("constraint-scan", table)
+
+
+def _altered(one: Statement) -> tuple[str, list[list[str]]]:
+    """The table of an ALTER TABLE and its clauses; "" and none of another statement."""
     reader = Reader(one.words)
-    if reader.take("ALTER", "TABLE"):
-        reader.if_exists()
-        reader.take("ONLY")
-        table = str(reader.name())
+    if not reader.take("ALTER", "TABLE"):
+        return "", []
+    reader.if_exists()
+    reader.take("ONLY")
+    table = str(reader.name())
+    reader.take("*")
+    return table, [list(words) for words in split(reader.rest)]
+
+
+def _locked(one: Statement, hazards: Sequence[Hazard], harms: Sequence[Hazard]) -> Iterator[str]:
+    table, clauses = _altered(one)
+    if table:
         new = any(
             hazard.harmless == "the table is new" and hazard.subject.startswith(table)
             for hazard in hazards
         )
-        if reader.rest[:2] not in _GENTLE and not new:
+        if not new and not all(words[:2] in _GENTLE for words in clauses):
             yield table
     for hazard in harms:
         if hazard.rule in _STRONG:

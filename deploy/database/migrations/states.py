@@ -79,20 +79,15 @@ class Standing:
         return [one for one in self.judged if not one.sound]
 
 
-def fit(standing: Standing, *, orphans_allowed: bool = False) -> list[Migration]:
+def fit(standing: Standing) -> list[Migration]:
     """Return what is pending, if everything else is applied.
-
-    Args:
-        standing: from `judge`.
-        orphans_allowed: on the way back an image is older than the database, as it should be.
 
     Raises:
         Refused: something is neither applied nor pending; one fault for each.
     """
-    wrong = [one for one in standing.wrong if not (orphans_allowed and one.state is State.ORPHAN)]
-    if wrong:
+    if standing.wrong:
         faults = tuple(
-            Fault(one.path, "", f"{one.state}. {one.silently}", one.mend) for one in wrong
+            Fault(one.path, "", f"{one.state}. {one.silently}", one.mend) for one in standing.wrong
         )
         raise Refused("the image's migrations and the database do not fit together", faults=faults)
     return standing.pending

@@ -8,6 +8,7 @@ PostgreSQL puts several that come together into a transaction by itself.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,19 @@ class Way:
         if any(unit.ends for unit in self.units[: failed + 1]):
             return False
         return self.begins or failed == 0
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """What keeps a file from running in one transaction with others.
+
+    `sure`: PostgreSQL refuses it there in any case.
+    """
+
+    migration: Migration
+    line: int
+    what: str
+    sure: bool
 
 
 _ALONE = (
@@ -119,6 +133,29 @@ def way(migration: Migration) -> Way:
         why=f"{first[1]} (line {first[0].line})",
         begins=first_end is not None and (first_alone is None or first_end < first_alone),
     )
+
+
+def together(migrations: Sequence[Migration]) -> Iterator[Obstacle]:
+    """Yield what fails where all files run in one transaction, as Drizzle runs them.
+
+    Where a file ends that transaction itself, nobody can say what those behind it run in. A new
+    value of an enum may be used at once if the type is new as well, so that is not sure.
+    """
+    added: set[str] = set()
+    for one in migrations:
+        for statement in (one for piece in _pieces(one.sql) for one in _read(*piece).statements):
+            flat = _flat(statement)
+            if _ENDS.match(flat):
+                return
+            if _patience(statement) is not None:
+                yield Obstacle(one, statement.line, _shown(statement), sure=True)
+            elif value := _adds(statement):
+                added.add(value)
+            elif used := next((each for each in sorted(added) if each in statement.text), None):
+                yield Obstacle(
+                    one, statement.line, f"the new value {used} of an enum is used", sure=False
+                )
+                added.discard(used)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from deploy.database.downs.down import down_path
@@ -14,7 +15,7 @@ from deploy.database.rehearsal.rehearsed import Way
 from deploy.errors import Fault, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from deploy.database.contract.contract import Breakage
     from deploy.database.lint.verdict import Judged
@@ -109,18 +110,21 @@ def _queries(
 
     That one is refused itself, or somebody has written why it does no harm.
     """
-    known = [one for one in found if one.level is Level.BREAKS]
     now = [one for one in rehearsed.trials if not one.later]
+    # The queries were tried before any contract file: what one of those does explains nothing.
+    later = {one.file for one in rehearsed.trials if one.later}
+    known = [one for one in found if one.level is Level.BREAKS and one.file not in later]
     queries = []
     for one in rehearsed.contract or ():
-        if any(_explains(finding, one) for finding in known):
-            continue
         # It shows after all of them; the last that touched the table is the likeliest.
         of_table = [
             trial
             for trial in now
             if trial.measured and any(table.name == one.table for table in trial.measured.tables)
         ]
+        touched = {trial.file for trial in of_table}
+        if any(_explains(finding, one, touched) for finding in known):
+            continue
         file = (of_table or now or rehearsed.trials)[-1].file
         reason = allowed.get(file, {}).get("running-query", "")
         detail = f"{one.what}: {one.message}"
@@ -128,7 +132,14 @@ def _queries(
     return queries
 
 
-def _explains(finding: Finding, broken: Breakage) -> bool:
-    if finding.rule in _ABOUT_NO_TABLE:
+def _explains(finding: Finding, broken: Breakage, touched: Collection[str]) -> bool:
+    """Whether a finding says why a query fails; `touched` are the files that touched its table."""
+    if finding.subject == broken.table or finding.subject.startswith(f"{broken.table}."):
         return True
-    return finding.subject == broken.table or finding.subject.startswith(f"{broken.table}.")
+    if finding.rule not in _ABOUT_NO_TABLE:
+        return False
+    name = finding.subject.rpartition(".")[2]
+    if name and re.search(rf"\b{re.escape(name)}\b", broken.message):
+        return True
+    # A table that other files alone have touched fails for what they did, as far as one can tell.
+    return not touched or finding.file in touched

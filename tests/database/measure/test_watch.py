@@ -136,6 +136,28 @@ def test_what_the_batch_has_made_is_nobodys_yet(postgres: Near) -> None:
     assert found == {"constraint-scan", "update-all"}
 
 
+@pytest.mark.fleet
+@BOTH
+def test_a_check_that_is_added_and_validated_in_files_of_their_own(postgres: Near) -> None:
+    """As docs/migrations.md has it: neither the check nor SET NOT NULL reads rows under a lock."""
+    asked(postgres, BASE)
+    files = (
+        "alter table users add constraint c check (mail is not null) not valid",
+        "alter table users validate constraint c",
+        "alter table users alter mail set not null; alter table users drop constraint c",
+    )
+    scans = []
+    for sql in files:
+        text = postgres.psql(
+            QUERY + transaction("f.sql", sql) + QUERY, timeout=60, doing="it failed"
+        )
+        before, after = (catalogue(line) for line in text.splitlines() if line.startswith("{"))
+        (one,) = watch.parse(text)
+        assert hazards(one, before, after) == []
+        scans.append(sum(table.scans for table in one.tables))
+    assert [bool(count) for count in scans] == [False, True, False]
+
+
 def measured(postgres: Near, *parts: str) -> list[Measured]:
     return watch.parse(postgres.psql("\n".join(parts), timeout=60, doing="it failed"))
 

@@ -170,3 +170,34 @@ def test_another_tables_word_is_none_for_it() -> None:
     other = Finding("a.sql", 1, "drop-column", "orders.name", allowed="unread")
     found = judged(outlook((other,), a="select 1;"), trial("a", "users"), contract=(BROKEN,))
     assert [one[2] for one in found] == ["drop-column", "running-query"]
+
+
+def test_a_contract_file_answers_for_no_query_that_was_tried_before_it() -> None:
+    later = Finding("b.sql", 1, "drop-column", "users.name")
+    what = outlook((later,), later="b", a="select 1;", b="-- deploy: phase=contract\nselect 2;")
+    trials = (trial("a", "users"), trial("b", "users", later=True))
+    found = judge(what, Rehearsed(trials, contract=(BROKEN,)), downs=False)
+    assert [(one.finding.file, one.finding.rule, one.outcome) for one in found] == [
+        ("b.sql", "drop-column", Outcome.HELD),
+        ("a.sql", "running-query", Outcome.REFUSED),
+    ]
+
+
+FUNCTION = Finding("a.sql", 1, "replace-function", "slug", allowed="it says the same")
+GONE = Breakage("users", "insert", "42883 function slug(text) does not exist")
+ANSWERED = {
+    "its own file touched the table": (BROKEN, ("users",), ("users",), True),
+    "no file touched the table": (BROKEN, (), ("orders",), True),
+    "the message names it": (GONE, (), ("users",), True),
+    "another file alone touched the table": (BROKEN, ("orders",), ("users",), False),
+}
+
+
+@pytest.mark.parametrize(("broken", "a", "b", "answered"), ANSWERED.values(), ids=ANSWERED)
+def test_how_far_an_exception_reaches_that_is_for_no_table(
+    broken: Breakage, a: tuple[str, ...], b: tuple[str, ...], answered: bool
+) -> None:
+    what = outlook((FUNCTION,), a="select 1;", b="select 2;")
+    found = judged(what, trial("a", *a), trial("b", *b), contract=(broken,))
+    assert found[0] == ("a.sql", 1, "replace-function", Outcome.ALLOWED)
+    assert found[1:] == ([] if answered else [("b.sql", 1, "running-query", Outcome.REFUSED)])
