@@ -84,7 +84,7 @@ def recover(
     else:
         ended = _after(found, failure, name, began)
     with contextlib.suppress(Held):
-        lease.record(*run.unwritten, journal.ended(ended))
+        lease.record(journal.ended(ended))
     # Whatever the smoke tests say, nothing is in its middle any more.
     if ended.exit_code == 0 or (failure and failure.step.name == "smoke"):
         lease.close(one.run for one in found.dead)

@@ -20,8 +20,12 @@ class Lease:
     written: list[Any] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
 
+    unheard = ""
+
     def record(self, *lines: Any) -> None:
         self.written += lines
+
+    note = record
 
     def close(self, runs: Any) -> None:
         self.closed += runs

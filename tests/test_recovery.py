@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from deploy.errors import Refused
+from deploy.errors import Held, Refused
 from deploy.events import Outcome, RunEnded
 from deploy.facts import HostFacts, Unfinished
 from deploy.journal import Dead, away_from, began, dead, ended
@@ -144,6 +144,19 @@ def test_a_stopped_run_has_no_end_and_others_have() -> None:
     assert line(Outcome.CANCELLED) == "stopped"
     for outcome in set(Outcome) - {Outcome.CANCELLED}:
         assert line(outcome) == "ended"
+
+
+def test_a_run_that_has_lost_its_lease_has_no_end() -> None:
+    lost = RunEnded(outcome=Outcome.REFUSED, exit_code=Held.exit_code, seconds=0, message="")
+    assert ended(lost)["what"] == "stopped"
+    assert len(run(ended(lost))) == 1
+
+
+def test_what_another_run_has_ended_stays_so_whatever_its_owner_writes_later() -> None:
+    """It slept, its lease was taken over, and when it wakes up it has a line in its hands."""
+    closed = {"what": "ended", "outcome": "recovered", "by": "d-2"}
+    assert run(closed, {"what": "doing", "step": "stage", "host": "web-1"}) == []
+    assert run(closed, {"what": "stopped", "outcome": "refused", "exit": 6}) == []
 
 
 def test_in_words() -> None:
