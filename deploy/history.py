@@ -129,13 +129,13 @@ def way_back(past: list[Entry]) -> list[str]:
 
     A deploy that ended well goes on top; a rollback takes off what it left behind, wherever else it
     stands, so that rolling back twice goes back two releases and never forward to what somebody has
-    just left.
+    just left. A recovery is the one or the other.
     """
     stack: list[str] = []
     for entry in past:
         if entry.outcome != "done":
             continue
-        if entry.verb == "rollback" and entry.release in stack:
+        if entry.verb in {"rollback", "recover"} and entry.release in stack:
             # A release may have been deployed more than once: back to its last time.
             top = len(stack) - 1 - stack[::-1].index(entry.release)
             left = set(stack[top + 1 :])

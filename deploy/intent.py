@@ -135,7 +135,7 @@ def _intend_rollback(situation: Situation, to: str | None, environ: Mapping[str,
         found = find_images(situation, to)
         folder = folder_of(situation, _refs(found))
         return _intent(situation, found, to, "rollback", environ, folder)
-    _not_past_a_contract(situation, known, target)
+    not_past_a_contract(situation, known, target)
     return to_known(situation, target, whoami(environ), "rollback", situation.run)
 
 
@@ -172,10 +172,14 @@ def to_known(situation: Situation, target: Release, by: str, verb: Verb, run: st
     return Intent(situation, order, _again(situation, order, plan))
 
 
-def _not_past_a_contract(
+def not_past_a_contract(
     situation: Situation, known: Mapping[str, Release], target: Release
 ) -> None:
-    """Refuse to go back to a version that cannot live with what the database has become."""
+    """Have it that a version can live with what the database has become, to go back to it.
+
+    Raises:
+        Refused: it can't.
+    """
     running = {one.release for one in situation.facts.values() if one.release in known}
     past = {
         name: digest
@@ -253,7 +257,7 @@ def _intent(
     elif applied_by == "push" and verb == "deploy":
         outlook = unforeseen(database_of(situation))
     if verb == "rollback":
-        _not_past_a_contract(situation, history.releases(situation.facts), bundle.release)
+        not_past_a_contract(situation, history.releases(situation.facts), bundle.release)
     files = {
         host: situation.files(host, bundle.release, bundle.values, carried)
         for host in situation.placements

@@ -246,6 +246,10 @@ def past(text: str) -> list[Entry]:
         ("deploy v2, deploy v1, deploy v2, rollback v1", "v1"),
         ("deploy v1, deploy v2, deploy v1, deploy v2, rollback v1", "v1"),
         ("deploy v1, deploy v2, rollback v2", "v1 v2"),
+        # A recovery finishes what somebody began, or goes back.
+        ("deploy v1, deploy v2 unfinished, recover v2", "v1 v2"),
+        ("deploy v1, deploy v2 unfinished, recover v1", "v1"),
+        ("deploy v1, deploy v2, rollback v1 unfinished, recover v1", "v1"),
         # Only what ended well counts.
         ("deploy v1, deploy v2 reverted", "v1"),
         ("deploy v1, deploy v2 failed, deploy v3", "v1 v3"),

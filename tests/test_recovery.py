@@ -10,7 +10,7 @@ from deploy.errors import Held, Refused
 from deploy.events import Outcome, RunEnded
 from deploy.facts import HostFacts, Unfinished
 from deploy.journal import Dead, away_from, began, dead, ended
-from deploy.recovery import recovery
+from deploy.recovery import about, recovery
 from deploy.release import Release
 
 HOSTS = ("web-1", "web-2")
@@ -66,6 +66,51 @@ def test_all_hosts_are_on_the_new_release() -> None:
     found = recovery(run(), dict.fromkeys(HOSTS, facts("v2")))
     assert found is not None
     assert (found.way, found.target, found.mends) == ("finish", NEW, {})
+    assert found.provided, "the site was not asked yet, and a deploy would be put back"
+    assert found.why == (
+        "every host serves v2 and has passed its bake; what was not asked yet has the last word"
+    )
+
+
+def test_all_that_could_fail_had_passed() -> None:
+    here = dict.fromkeys(HOSTS, facts("v2"))
+    found = recovery(run(*did("smoke", "web-1"), *did("smoke", "")), here)
+    assert found is not None
+    assert (found.way, found.provided) == ("finish", False)
+    assert found.why == "every host serves v2 and had passed all that could fail"
+    first = recovery(run(*did("smoke", "web-1")), here)
+    assert first is not None
+    assert first.provided, "one host was asked, before the others were rolled"
+
+
+def test_a_host_that_was_not_read_has_not_passed() -> None:
+    found = recovery(run(), {"web-1": facts("v2")})
+    assert found is not None
+    assert (found.way, found.target) == ("undo", OLD)
+
+
+def test_what_was_about_some_hosts_is_brought_to_an_end_on_those() -> None:
+    here = {"web-1": facts("v2"), "web-2": facts("v2"), "web-3": facts("v1"), "web-4": facts("v1")}
+    here["web-4"] = facts("v1", "v2", "staged")
+    assert [*about(run(), here, here)] == ["web-1", "web-2", "web-4"]
+    assert [*about(run(), here, ["web-1", "web-3"])] == ["web-1"]
+    assert [*about([], here, here)] == [*here]
+
+
+@pytest.mark.parametrize(
+    ("way", "phase", "switched", "words"),
+    [
+        (None, "staged", False, "is taken back"),
+        (None, "settling", False, "goes on to its end, and the host back to v1"),
+        ("finish", "staged", False, "is begun anew"),
+        ("finish", "switched", True, "goes on to its end"),
+    ],
+)
+def test_what_comes_of_a_host_in_words(way: Any, phase: str, switched: bool, words: str) -> None:
+    left = run(*did("switch", "web-2") if switched else [])
+    found = recovery(left, {"web-1": facts("v1"), "web-2": facts("v1", "v2", phase)}, way)
+    assert found is not None
+    assert found.of("web-2") == words
 
 
 def test_the_last_host_was_settling() -> None:

@@ -46,7 +46,7 @@ def test_where_there_is_no_way_to_an_end_the_deploy_goes_on(
 
     monkeypatch.setattr(leased, "mended", refuse)
     lease = Lease(BEGAN)
-    with leased.after_the_dead(SimpleNamespace(), lease):  # type: ignore[arg-type]
+    with leased.after_the_dead(SimpleNamespace(left_out=()), lease):  # type: ignore[arg-type]
         assert lease.closed == [], "not before every host is on the new release"
     assert lease.closed == ["d-1"]
     assert "the deploy takes every host to its release all the same" in capsys.readouterr().err
@@ -57,7 +57,7 @@ def test_a_deploy_that_fails_leaves_the_records_open(monkeypatch: pytest.MonkeyP
     lease = Lease(BEGAN)
     with (
         pytest.raises(RuntimeError),
-        leased.after_the_dead(SimpleNamespace(), lease),  # type: ignore[arg-type]
+        leased.after_the_dead(SimpleNamespace(left_out=()), lease),  # type: ignore[arg-type]
     ):
         raise RuntimeError
     assert lease.closed == []
