@@ -83,6 +83,18 @@ def passed(dead: Dead, facts: Mapping[str, HostFacts]) -> bool:
     )
 
 
+def apart(facts: Mapping[str, HostFacts]) -> history.Entry | None:
+    """The last run, if it has ended with its hosts on different releases; nothing recovers that.
+
+    Hosts that somebody has left out of a run that went well are no such thing.
+    """
+    past = [one for one in history.entries(facts) if one.outcome not in {"refused", "rehearsed"}]
+    if not past or past[-1].outcome == "done":
+        return None
+    on = {facts[host].release for host in past[-1].hosts}
+    return past[-1] if past[-1].release in on and len(on) > 1 else None
+
+
 def recovery(
     dead: Sequence[Dead], facts: Mapping[str, HostFacts], asked: Way | None = None
 ) -> Recovery | None:

@@ -1,4 +1,4 @@
-"""A verb that reads, typed over hosts that are not."""
+"""A verb, typed over hosts that are not."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def new_fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: ModuleType) -> Fleet:
-    """A fleet that this module's task reads; it says of how many hosts it knows."""
+    """A fleet that this module's task is typed over."""
     found = Fleet.new(tmp_path, {"bake": "0s", "min_healthy_time": "0s"})
 
     @contextmanager
@@ -25,5 +25,4 @@ def new_fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: ModuleType)
             yield Situation.of(found.environment)
 
     monkeypatch.setattr(task, "situation", situation)
-    monkeypatch.setattr(task, "in_the_middle", lambda one: [f"read: {len(one.facts)}"])
     return found
