@@ -154,8 +154,12 @@ def _target(dead: Sequence[Dead], facts: Mapping[str, HostFacts], way: Way) -> R
         wanted = dead[-1].release
     else:
         before = {release for release in dead[0].before.values() if release} if dead else set()
-        stack = history.way_back(history.entries(facts))
-        wanted = before.pop() if len(before) == 1 else (stack[-1] if stack else "")
+        if len(before) == 1:
+            wanted = before.pop()
+        else:
+            history.none_is_newer(facts)
+            stack = history.way_back(history.entries(facts))
+            wanted = stack[-1] if stack else ""
     if not wanted:
         return None
     if wanted not in known:

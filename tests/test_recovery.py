@@ -220,3 +220,14 @@ def test_a_line_of_a_newer_headway() -> None:
 
 def test_a_record_that_ends_before_its_beginning_says_nothing() -> None:
     assert dead([{"v": 1, "run": "d-1", "at": "", "what": "did", "step": "x", "host": ""}]) == []
+
+
+def test_where_a_newer_headway_was_at_work_nobody_here_knows_where_to_go_back_to() -> None:
+    """Without a record that says it, the journals do; and they can't be read."""
+    left = facts("v1", "v2", "staged")
+    newer = HostFacts(left.user, releases=left.releases, journal=({"v": 2},))
+    with pytest.raises(Refused, match="newer version of Headway has written in the journal"):
+        recovery([], {"web-1": left, "web-2": newer})
+    found = recovery(run(), {"web-1": left, "web-2": newer})
+    assert found is not None
+    assert found.target == OLD, "the record says where it began"
