@@ -9,7 +9,7 @@ import pytest
 from deploy.errors import Refused
 from deploy.settings import load
 from deploy.situation import Situation
-from tests.faults.fleet import HOSTS, Course, Fault, Fleet
+from tests.faults.fleet import HOSTS, Course, Fleet
 
 ALL = tuple(HOSTS)
 BUT_WEB_2 = ("web-1", "web-3", "db-1")
@@ -76,21 +76,8 @@ def test_who_keeps_the_lease_is_read_and_not_touched(fleet: Fleet) -> None:
 # --- after a run that died -----------------------------------------------------------------------
 
 
-def died(fleet: Fleet, tag: str | None, phase: str, host: str, only: tuple[str, ...] = ()) -> None:
-    """A run of which one host is left in this phase."""
-    for number in range(40):
-        for step in range(8):
-            one = fleet.copy()
-            one.run(tag, Course({number: Fault("die", step)}), only)
-            left = one.machines[host].next
-            if one.dead and left and left.phase == phase:
-                fleet.run(tag, Course({number: Fault("die", step)}), only)
-                return
-    raise AssertionError(f"{host} was never {phase}")
-
-
 def test_hosts_that_are_left_out_had_a_part_in_it(fleet: Fleet) -> None:
-    died(fleet, "v2", "switched", "web-1")
+    fleet.die("v2", "switched", "web-1")
     before = fleet.settled()
     refused = fleet.run("v3", Course(), ("web-2", "web-3")).refused
     assert isinstance(refused, Refused)
@@ -107,11 +94,11 @@ def test_who_keeps_the_lease_may_be_in_the_middle_and_left_out(tmp_path: Path) -
     """Of the run that died it was no part, so nothing is done to it, and nothing is known of it."""
     fleet = Fleet.new(tmp_path, {"bake": "0s", "min_healthy_time": "0s"}, lease={"host": "web-1"})
     deployed(fleet, "v1")
-    died(fleet, "v2", "staging", "web-1", ("web-1",))
+    fleet.die("v2", "staging", "web-1", ("web-1",))
     middle = fleet.machines["web-1"].next
     # Somebody has brought the record to its end, and not the host.
     fleet.keeping.records.clear()
-    died(fleet, "v2", "switched", "web-3", ("web-3",))
+    fleet.die("v2", "switched", "web-3", ("web-3",))
     assert deployed(fleet, "v3", ("web-3",)) == {"web-3"}
     assert fleet.machines["web-1"].next == middle
     assert fleet.left() == []
@@ -119,7 +106,7 @@ def test_who_keeps_the_lease_may_be_in_the_middle_and_left_out(tmp_path: Path) -
 
 def test_a_run_about_some_hosts_is_recovered_on_those(fleet: Fleet) -> None:
     """The others have not got the files of what is finished."""
-    died(fleet, "v2", "settling", "web-3", ("web-3",))
+    fleet.die("v2", "settling", "web-3", ("web-3",))
     ran = fleet.recover(Course())
     assert ran.recovered is not None
     assert ran.recovered.ended.message == "web-3 is on v2"
@@ -129,7 +116,7 @@ def test_a_run_about_some_hosts_is_recovered_on_those(fleet: Fleet) -> None:
 
 def test_one_host_does_not_say_for_all_that_it_is_finished(fleet: Fleet) -> None:
     """Those that are on the new release were all that was read."""
-    died(fleet, "v2", "staged", "web-2")
+    fleet.die("v2", "staged", "web-2")
     before = on(fleet)
     assert (before["web-1"], before["web-2"]) == ("v2", "None")
     refused = fleet.run("v3", Course(), ("web-1",)).refused
@@ -141,7 +128,7 @@ def test_one_host_does_not_say_for_all_that_it_is_finished(fleet: Fleet) -> None
 def test_a_rollback_on_some_goes_where_it_began_and_leaves_the_rest_to_a_recovery(
     fleet: Fleet,
 ) -> None:
-    died(fleet, "v2", "staged", "web-3")
+    fleet.die("v2", "staged", "web-3")
     fleet.hosts["web-3"].away_until = fleet.clock + 10_000
     deployed(fleet, None, ("db-1", "web-1", "web-2"))
     assert on(fleet) == dict.fromkeys(ALL, "v1") | {"web-3": "None"}

@@ -230,25 +230,3 @@ def described(seen: Seen) -> list[str]:
         state = "at work" if seen.holder.alive else "expired"
         lines.append(f"{state}: {seen.holder}, heard of {seen.holder.age} s ago")
     return lines
-
-
-def in_the_middle(one: Situation) -> list[str]:
-    """Who is at work, and what a run that died has left, for people; the hosts have been read."""
-    from deploy.journal import dead
-    from deploy.recovery import recovery
-
-    name = one.environment.name
-    try:
-        seen = one.keeper.look(claim(one, "look"))
-        lines = described(seen)
-        runs = [run for run in dead(seen.records) if not _at_work(seen, run.run)]
-        found = recovery(runs, one.facts) if runs or not lines else None
-    except HeadwayError as error:
-        return [str(error)]
-    if found:
-        lines += [str(found), f"inv recover.{name} does that, and so does the next deploy."]
-    return lines
-
-
-def _at_work(seen: Seen, run: str) -> bool:
-    return seen.holder is not None and seen.holder.alive and seen.holder.run == run

@@ -258,6 +258,25 @@ class Fleet:
             refused = error
         return Ran(before, release, ended, refused, told, self.recovered)
 
+    def die(self, tag: str, phase: str, host: str, only: Sequence[str] = ()) -> None:
+        """Have a deploy die that leaves this host in this phase; "": each has come to its end."""
+        whole = self.copy()
+        whole.run(tag, Course(), only)
+        if not phase:
+            verifying = whole.count - len(only or self.hosts)
+            self.run(tag, Course({verifying: Fault("die", 0)}), only)
+            return
+        # A phase is written down by its own arrow, but staged by the one that ends it.
+        died = Fault("die", 0 if phase == "staged" else 1)
+        for number in range(whole.count):
+            tried = self.copy()
+            tried.run(tag, Course({number: died}), only)
+            left = tried.machines[host].next
+            if left and left.phase == phase:
+                self.run(tag, Course({number: died}), only)
+                return
+        raise AssertionError(f"{host} was never {phase}")
+
     def recover(self, course: Course) -> Ran:
         """Bring what is left to an end; nothing in `recovered` where there was nothing."""
         before, refused = self.settled(), None

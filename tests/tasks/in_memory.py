@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from deploy.situation import Situation
-from tests.faults.fleet import Fleet
+from tests.faults.fleet import Course, Fleet
 
 if TYPE_CHECKING:
     import pytest
@@ -21,6 +21,7 @@ def new_fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: ModuleType)
 
     @contextmanager
     def situation(_root: Path, _name: str) -> Iterator[Situation]:
+        found.dead, found.course = False, Course()
         with found._in_memory():
             yield Situation.of(found.environment)
 
