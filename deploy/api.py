@@ -115,7 +115,7 @@ def carry_out(
             ended = after(plan, failure, name, situation, began)
         if record:
             with contextlib.suppress(Held):
-                record.record(*run.unwritten, journal.ended(ended))
+                record.record(journal.ended(ended))
     ended = redacted(ended, stream.redactor)
     stream.emit(ended)
     return ended

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from deploy.errors import Refused
+from deploy.lease.words import NEWER
+
 if TYPE_CHECKING:
     from deploy.facts import HostFacts
     from deploy.release import Release
@@ -65,6 +68,31 @@ def entries(facts: Mapping[str, HostFacts]) -> list[Entry]:
     known = releases(facts)
     found = {deploy: _entry(deploy, said, known) for deploy, said in lines.items()}
     return [found[deploy] for deploy in _merged(orders, found)]
+
+
+def newer(facts: Mapping[str, HostFacts]) -> list[str]:
+    """The hosts in whose journals a newer Headway has written, which `entries` passes over."""
+    return [host for host, one in facts.items() if any(map(_is_newer, one.journal))]
+
+
+def none_is_newer(facts: Mapping[str, HostFacts]) -> None:
+    """Have it that every journal can be read, before a way back is looked for in them.
+
+    Raises:
+        Refused: one can't, and the way back would go past what is written there.
+    """
+    hosts = newer(facts)
+    if hosts:
+        raise Refused(
+            f"a newer version of Headway has written in the journal of {', '.join(hosts)}, so the "
+            "release before this one is not known",
+            mend=f"{NEWER}; or say where to: --to TAG",
+        )
+
+
+def _is_newer(line: object) -> bool:
+    written = line.get("v") if isinstance(line, dict) else None
+    return isinstance(written, int) and written > SCHEMA
 
 
 def _is_ours(line: object) -> bool:
@@ -129,13 +157,13 @@ def way_back(past: list[Entry]) -> list[str]:
 
     A deploy that ended well goes on top; a rollback takes off what it left behind, wherever else it
     stands, so that rolling back twice goes back two releases and never forward to what somebody has
-    just left.
+    just left. A recovery is the one or the other.
     """
     stack: list[str] = []
     for entry in past:
         if entry.outcome != "done":
             continue
-        if entry.verb == "rollback" and entry.release in stack:
+        if entry.verb in {"rollback", "recover"} and entry.release in stack:
             # A release may have been deployed more than once: back to its last time.
             top = len(stack) - 1 - stack[::-1].index(entry.release)
             left = set(stack[top + 1 :])

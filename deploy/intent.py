@@ -108,8 +108,8 @@ def intend_rollback(
 
     Raises:
         UsageError: `to` is no tag.
-        Refused: there is nothing to go back to, a host says no, or the database can't be taken back
-            without a loss.
+        Refused: there is nothing to go back to, a newer Headway alone knows what, a host says no,
+            or the database can't be taken back without a loss.
     """
     intent = _intend_rollback(situation, to, environ)
     if not with_database:
@@ -175,6 +175,7 @@ def to_known(situation: Situation, target: Release, by: str, verb: Verb, run: st
 def _previous(
     past: list[history.Entry], known: Mapping[str, Release], facts: Mapping[str, HostFacts]
 ) -> Release:
+    history.none_is_newer(facts)
     stack = history.way_back(past)
     # In the middle of a deploy, the way back is to where it started. A host that was left out of
     # the last good one is in no middle.

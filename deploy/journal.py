@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from deploy.errors import Refused
+from deploy.errors import Held, Refused
 from deploy.events import Outcome
 from deploy.lease.words import NEWER, SCHEMA
 
@@ -19,6 +19,8 @@ Line = Mapping[str, Any]
 
 _LAST = "ended"
 """What the last line says of a run that has come to a defined end; lease.sh looks for it."""
+_RECOVERED = "recovered"
+"""How a run has ended by the word of another one, which is the last: lease.sh writes it."""
 
 
 def began(
@@ -37,8 +39,11 @@ def began(
 
 
 def ended(end: RunEnded) -> Line:
-    """The last line. A run that was stopped between two steps has come to no end."""
-    stopped = end.outcome is Outcome.CANCELLED
+    """The last line. A run that was stopped between two steps has come to no end.
+
+    Nor has one that has lost its lease: what it has begun is left where it was.
+    """
+    stopped = end.outcome is Outcome.CANCELLED or end.exit_code == Held.exit_code
     return {
         "what": "stopped" if stopped else _LAST,
         "outcome": end.outcome.value,
@@ -90,6 +95,9 @@ def _dead(run: str, lines: list[Line]) -> Dead | None:
     if first is None:
         return None
     said = lines[lines.index(first) :]
+    if any(line.get("outcome") == _RECOVERED for line in said):
+        # What it had in its hands when its lease was taken over came after that.
+        return None
     return Dead(
         run=run,
         deploy=first["deploy"],

@@ -21,7 +21,7 @@ from deploy.steps.verify import Verify
 
 if TYPE_CHECKING:
     from deploy.order import Order
-    from deploy.plan import Plan
+    from deploy.plan import Plan, Verb
     from deploy.recovery import Recovery
     from deploy.run import Phase
     from deploy.situation import Situation
@@ -154,18 +154,19 @@ def database_alone(situation: Situation, order: Order) -> list[Phase]:
     return [[Prepare(_target(situation, order, host), *delivery)], *walk]
 
 
-def mend(situation: Situation, found: Recovery, deploy: str, by: str) -> Phase:
-    """Bring every host that is in the middle of a roll to an end of it."""
+def mend(situation: Situation, found: Recovery, deploy: str, by: str, verb: Verb) -> Phase:
+    """Bring every host that is in the middle of a roll to an end of it, under this verb."""
     steps = []
     for host, way in found.mends.items():
         left = situation.facts[host].unfinished
         assert left is not None  # noqa: S101 - else there would be nothing to mend
-        roll = Roll(left.release, left.release.rpartition("-")[0], "recover", REVERT_BAKE)
+        roll = Roll(left.release, left.release.rpartition("-")[0], verb, REVERT_BAKE)
         target = Target(
             name=host,
             arrows=situation.arrows(host, {"deploy": deploy, "by": by}),
             placement=situation.placements[host],
-            deploy=deploy,
+            # What is settled here may be settled once more on the way back: two runs of one arrow.
+            deploy=f"{deploy}.mend",
             deadlines=situation.environment.rollout,
             forward=roll,
             back=None,

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from deploy.settings import Environment
 
 
-Verb = Literal["deploy", "rollback", "recover"]
+Verb = Literal["deploy", "rollback", "recover", "revert"]
+"""As the journal has it: a revert of a recovery, too, puts back what came before it in its run."""
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,14 @@
 """What a run that died has left, and how it is brought to a defined end.
 
-It is finished where everything that could fail had passed: every host serves the new release and
-was watched through its bake. Else it is undone: every host goes back to what it was on. A rollback
-that died is finished in any case: somebody wanted to be away from where it started.
+It is finished where every roll had passed: every host of it serves the new release and was watched
+through its bake. What a deploy asks after that and had not come to is asked then, and has the last
+word. Else it is undone: every host goes back to what it was on. A rollback that died is finished in
+any case: somebody wanted to be away from where it started.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 Way = Literal["finish", "undo"]
 _SETTLING = "settling"
+_ASKED = ("smoke", "")
+"""The step of a deploy after which nothing puts it back any more."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,8 @@ class Recovery:
     """Which way is taken and why, and the release that every host then is on.
 
     `target` is None where nothing was deployed before: what was begun is taken away. `mends` is
-    what comes first on hosts in the middle of a roll; `dead` are the runs.
+    what comes first on hosts in the middle of a roll; `dead` are the runs. `provided`: it is
+    finished if what the run had not asked yet is well, and undone if it is not.
     """
 
     way: Way
@@ -36,22 +40,59 @@ class Recovery:
     target: Release | None
     mends: Mapping[str, Literal["settle", "abandon"]]
     dead: Sequence[Dead]
+    provided: bool = False
 
     def __str__(self) -> str:
         what = "; ".join(str(one) for one in self.dead) or "a roll was cut off"
         end = "finishing it" if self.way == "finish" else "taking it back"
         return f"{what}: {end}, as {self.why}"
 
+    def of(self, host: str) -> str:
+        """What comes of the roll that was cut off on a host, in words."""
+        on = self.mends.get(host) == "settle"
+        if not on:
+            return "is begun anew" if self.way == "finish" else "is taken back"
+        back = self.way == "undo" and self.target
+        return (
+            f"goes on to its end, and the host back to {back.tag}" if back else "goes on to its end"
+        )
+
+
+def about(
+    dead: Collection[Dead], facts: Mapping[str, HostFacts], hosts: Collection[str]
+) -> dict[str, HostFacts]:
+    """Of these hosts those that it is about, with what is there: all, where no record says.
+
+    A run with `--only-host` has left the others as they were, and so does what comes after it.
+    """
+    return {
+        host: facts[host]
+        for host in hosts
+        if not dead or facts[host].unfinished or any(host in one.before for one in dead)
+    }
+
 
 def passed(dead: Dead, facts: Mapping[str, HostFacts]) -> bool:
-    """Had everything passed that could fail: does every host serve the release, watched?"""
-    return all(
+    """Had every roll passed that could fail: does every host of it serve the release, watched?"""
+    return facts.keys() >= dead.before.keys() and all(
         one.release == dead.release
         if one.unfinished is None
         else one.unfinished.release == dead.release
         and (one.unfinished.phase == _SETTLING or ("switch", host) in dead.did)
         for host, one in facts.items()
     )
+
+
+def apart(facts: Mapping[str, HostFacts]) -> history.Entry | None:
+    """The last run, if it has ended with its hosts on different releases; nothing recovers that.
+
+    Hosts that somebody has left out of a run that went well are no such thing.
+    """
+    past = [one for one in history.entries(facts) if one.outcome not in {"refused", "rehearsed"}]
+    if not past or past[-1].outcome == "done":
+        return None
+    on = {facts[host].release for host in past[-1].hosts}
+    return past[-1] if past[-1].release in on and len(on) > 1 else None
 
 
 def recovery(
@@ -61,7 +102,7 @@ def recovery(
 
     Args:
         dead: the runs without an end, by their records, the oldest first.
-        facts: host → what is there.
+        facts: host → what is there, of the hosts that it is about.
         asked: the way that somebody has chosen; None: by the rule.
 
     Raises:
@@ -80,7 +121,12 @@ def recovery(
         wanted = target is not None and one.unfinished.release == target.id
         switched = bool(dead) and ("switch", host) in dead[-1].did
         mends[host] = "settle" if going or (wanted and switched) else "abandon"
-    return Recovery(way, why, target, mends, dead)
+    provided = not asked and way == "finish" and not _all_asked(dead[-1])
+    return Recovery(way, why, target, mends, dead, provided)
+
+
+def _all_asked(last: Dead) -> bool:
+    return last.verb != "deploy" or _ASKED in last.did
 
 
 def _rule(dead: Sequence[Dead], facts: Mapping[str, HostFacts]) -> tuple[Way, str]:
@@ -90,7 +136,10 @@ def _rule(dead: Sequence[Dead], facts: Mapping[str, HostFacts]) -> tuple[Way, st
     if last.verb == "rollback":
         return "finish", "somebody wanted to be away from where it started"
     if passed(last, facts):
-        return "finish", f"every host serves {last.tag} and had passed all that could fail"
+        if _all_asked(last):
+            return "finish", f"every host serves {last.tag} and had passed all that could fail"
+        later = "what was not asked yet has the last word"
+        return "finish", f"every host serves {last.tag} and has passed its bake; {later}"
     on = [host for host, one in facts.items() if one.release == last.release and not one.unfinished]
     if on:
         return "undo", f"only {', '.join(on)} had come to the end of it"
@@ -105,8 +154,12 @@ def _target(dead: Sequence[Dead], facts: Mapping[str, HostFacts], way: Way) -> R
         wanted = dead[-1].release
     else:
         before = {release for release in dead[0].before.values() if release} if dead else set()
-        stack = history.way_back(history.entries(facts))
-        wanted = before.pop() if len(before) == 1 else (stack[-1] if stack else "")
+        if len(before) == 1:
+            wanted = before.pop()
+        else:
+            history.none_is_newer(facts)
+            stack = history.way_back(history.entries(facts))
+            wanted = stack[-1] if stack else ""
     if not wanted:
         return None
     if wanted not in known:

@@ -40,6 +40,15 @@ Line = Mapping[str, Any]
 class Record(Protocol):
     """What is written down, a line before and after every change; `deploy.lease.lease.Lease`."""
 
+    @property
+    def unheard(self) -> str:
+        """Why nothing more may be begun, as nothing could be written for too long; or ""."""
+        ...
+
+    def note(self, *lines: Line) -> None:
+        """Write the lines soon, at the latest with the next that are written before going on."""
+        ...
+
     def record(self, *lines: Line) -> None:
         """Write the lines before going on.
 
@@ -66,8 +75,9 @@ class Failure:
 class Run:
     """One walk. `cancel` is looked at between phases, where every host is in a defined state.
 
-    `record` is where it is written down, if anywhere, `first` before all else; after `limit`
-    seconds by `clock` no phase is begun any more, and what was done is put back.
+    `record` is where it is written down, if anywhere, `first` before all else. After `limit`
+    seconds by `clock`, or where the record could not be written for too long, no phase is begun any
+    more, and what was done is put back.
     """
 
     def __init__(
@@ -85,7 +95,7 @@ class Run:
         self._limit, self._clock = limit, clock
         self._until = clock() + limit
         self._record = record
-        self._unwritten = [*first]
+        self._note(*first)
         self.furthest: dict[tuple[str, str], Step] = {}
 
     def walk(self, phases: Sequence[Phase], *, revert: bool = True) -> Failure | None:
@@ -102,7 +112,7 @@ class Run:
             failed = self._late(phase)
             if not failed:
                 self._write("doing", phase)
-                failed = self._phase(phase)
+                failed = self._unheard(phase) or self._phase(phase)
             if failed:
                 step, error = failed
                 if isinstance(error, Held):
@@ -121,32 +131,36 @@ class Run:
         """The first step that does not begin any more, where the time is over."""
         if self._clock() < self._until:
             return None
-        step = phase[0]
+        why = f"the {self._limit:g} s for all of it are over (rollout.progress_deadline)"
+        return self._not_begun(phase[0], why)
+
+    def _unheard(self, phase: Phase) -> tuple[Step, HeadwayError] | None:
+        """The first step that does not begin, where nobody can write down that it does."""
+        why = self._record.unheard if self._record else ""
+        return self._not_begun(phase[0], why) if why else None
+
+    def _not_begun(self, step: Step, why: str) -> tuple[Step, HeadwayError] | None:
         if not (step.touches or step.reverts):
             # Nothing is changed by it and nothing put back after it: it is never too late.
             return None
-        error = HeadwayError(
-            f"not begun: the {self._limit:g} s for all of it are over (rollout.progress_deadline)"
-        )
+        error = HeadwayError(f"not begun: {why}")
         self.stream.emit(StepFailed(step=step.name, host=step.host, reason=error.message))
         return step, error
 
     def _write(self, what: str, steps: Sequence[Step]) -> None:
         """Write what comes now, and with it how what came before has ended."""
         if self._record:
-            lines, self._unwritten = self._unwritten, []
-            self._record.record(*lines, *({"what": what, **_named(step)} for step in steps))
+            self._record.record(*({"what": what, **_named(step)} for step in steps))
 
-    def _ended(self, step: Step, error: HeadwayError | None) -> Line:
-        if error is None:
-            return {"what": "did", **_named(step)}
-        reason = self.stream.redactor.redact(error.message)
-        return {"what": "failed", **_named(step), "reason": reason}
+    def _note(self, *lines: Line) -> None:
+        if self._record:
+            self._record.note(*lines)
 
-    @property
-    def unwritten(self) -> Sequence[Line]:
-        """How the last steps ended: it goes with the line that says how the run did."""
-        return self._unwritten
+    def _note_end(self, step: Step, error: HeadwayError | None, ill: str, well: str) -> None:
+        line = {"what": ill if error else well, **_named(step)}
+        if error:
+            line["reason"] = self.stream.redactor.redact(error.message)
+        self._note(line)
 
     def _touched_before(self, step: Step) -> bool:
         return any(one.touches for one in self.furthest.values() if one is not step)
@@ -157,12 +171,16 @@ class Run:
             self.furthest[step.host, "" if step.host else step.name] = step
         with ThreadPoolExecutor(max_workers=max(1, min(AT_ONCE, len(phase)))) as pool:
             errors = list(pool.map(self._do, phase))
-        self._unwritten += map(self._ended, phase, errors)
         return next(
             ((step, error) for step, error in zip(phase, errors, strict=True) if error), None
         )
 
     def _do(self, step: Step) -> HeadwayError | None:
+        error = self._done(step)
+        self._note_end(step, error, "failed", "did")
+        return error
+
+    def _done(self, step: Step) -> HeadwayError | None:
         self.stream.emit(StepStarted(step=step.name, host=step.host))
         began = time.monotonic()
         try:
@@ -184,10 +202,6 @@ class Run:
         steps = list(self.furthest.values())
         with ThreadPoolExecutor(max_workers=max(1, min(AT_ONCE, len(steps)))) as pool:
             errors = list(pool.map(self._undo, steps))
-        self._unwritten += [
-            {**self._ended(step, error), "what": "stuck" if error else "undone"}
-            for step, error in zip(steps, errors, strict=True)
-        ]
         return [
             (step.host or step.name, error)
             for step, error in zip(steps, errors, strict=True)
@@ -195,6 +209,11 @@ class Run:
         ]
 
     def _undo(self, step: Step) -> HeadwayError | None:
+        error = self._undone(step)
+        self._note_end(step, error, "stuck", "undone")
+        return error
+
+    def _undone(self, step: Step) -> HeadwayError | None:
         began = time.monotonic()
         try:
             text = _called(step.undo, self._say(step))

@@ -92,7 +92,7 @@ class Situation:
             self,
             placements={host: one for host, one in self.placements.items() if host in names},
             hosts={host: one for host, one in self.hosts.items() if host in asked},
-            left_out=tuple(host for host in self.placements if host not in names),
+            left_out=(*self.left_out, *(host for host in self.placements if host not in names)),
         )
 
     def close(self) -> None:
@@ -153,8 +153,10 @@ class Situation:
                 asked = self.arrows(host.name, {"journal_since": since})
                 lines = asked.read("facts", on_hosts, timeout=seconds)
                 return facts_module.read(lines)
+            # A recovery that goes back after all asks twice.
+            token = f"{conclude['deploy']}.{conclude['verb']}.conclude"
             report = self.arrows(host.name, conclude).send(
-                "conclude", on_hosts, token=f"{conclude['deploy']}.conclude", timeout=seconds
+                "conclude", on_hosts, token=token, timeout=seconds
             )
             return facts_module.understand(report)
 

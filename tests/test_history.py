@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from deploy.errors import Refused
 from deploy.facts import HostFacts, read
-from deploy.history import Entry, entries, releases, way_back
+from deploy.history import Entry, entries, newer, none_is_newer, releases, way_back
 from deploy.release import Release
 
 FOLDER = Path(__file__).parent / "facts"
@@ -144,6 +145,19 @@ def test_lines_of_a_newer_headway_and_broken_ones_are_passed_over(other: Any) ->
     assert in_short(found) == [("d-1", "v1", "done")]
 
 
+def test_a_way_back_is_not_looked_for_past_what_a_newer_headway_wrote() -> None:
+    hosts = {
+        "web-1": facts(line(1, "d-1", "done"), line(9, "d-9", "done", v=2)),
+        "web-2": facts(line(1, "d-1", "done"), {"v": "2"}, {"v": 0}, 5, None),
+    }
+    assert newer(hosts) == ["web-1"]
+    with pytest.raises(Refused, match="has written in the journal of web-1, so the") as refused:
+        none_is_newer(hosts)
+    assert refused.value.exit_code == 3
+    assert "pip install --upgrade headway; or say where to: --to TAG" in refused.value.mend
+    none_is_newer({"web-2": hosts["web-2"]})
+
+
 def test_a_release_whose_files_are_gone_keeps_its_tag() -> None:
     found = entries({"web-1": facts(line(1, "d-1", "done", "2026-01-rc.1-0a1b2c3d"))})
     assert in_short(found) == [("d-1", "2026-01-rc.1", "done")]
@@ -246,6 +260,10 @@ def past(text: str) -> list[Entry]:
         ("deploy v2, deploy v1, deploy v2, rollback v1", "v1"),
         ("deploy v1, deploy v2, deploy v1, deploy v2, rollback v1", "v1"),
         ("deploy v1, deploy v2, rollback v2", "v1 v2"),
+        # A recovery finishes what somebody began, or goes back.
+        ("deploy v1, deploy v2 unfinished, recover v2", "v1 v2"),
+        ("deploy v1, deploy v2 unfinished, recover v1", "v1"),
+        ("deploy v1, deploy v2, rollback v1 unfinished, recover v1", "v1"),
         # Only what ended well counts.
         ("deploy v1, deploy v2 reverted", "v1"),
         ("deploy v1, deploy v2 failed, deploy v3", "v1 v3"),

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from deploy.errors import Refused
+from deploy.errors import Held, Refused
 from deploy.events import Outcome, RunEnded
 from deploy.facts import HostFacts, Unfinished
 from deploy.journal import Dead, away_from, began, dead, ended
-from deploy.recovery import recovery
+from deploy.recovery import about, recovery
 from deploy.release import Release
 
 HOSTS = ("web-1", "web-2")
@@ -66,6 +66,51 @@ def test_all_hosts_are_on_the_new_release() -> None:
     found = recovery(run(), dict.fromkeys(HOSTS, facts("v2")))
     assert found is not None
     assert (found.way, found.target, found.mends) == ("finish", NEW, {})
+    assert found.provided, "the site was not asked yet, and a deploy would be put back"
+    assert found.why == (
+        "every host serves v2 and has passed its bake; what was not asked yet has the last word"
+    )
+
+
+def test_all_that_could_fail_had_passed() -> None:
+    here = dict.fromkeys(HOSTS, facts("v2"))
+    found = recovery(run(*did("smoke", "web-1"), *did("smoke", "")), here)
+    assert found is not None
+    assert (found.way, found.provided) == ("finish", False)
+    assert found.why == "every host serves v2 and had passed all that could fail"
+    first = recovery(run(*did("smoke", "web-1")), here)
+    assert first is not None
+    assert first.provided, "one host was asked, before the others were rolled"
+
+
+def test_a_host_that_was_not_read_has_not_passed() -> None:
+    found = recovery(run(), {"web-1": facts("v2")})
+    assert found is not None
+    assert (found.way, found.target) == ("undo", OLD)
+
+
+def test_what_was_about_some_hosts_is_brought_to_an_end_on_those() -> None:
+    here = {"web-1": facts("v2"), "web-2": facts("v2"), "web-3": facts("v1"), "web-4": facts("v1")}
+    here["web-4"] = facts("v1", "v2", "staged")
+    assert [*about(run(), here, here)] == ["web-1", "web-2", "web-4"]
+    assert [*about(run(), here, ["web-1", "web-3"])] == ["web-1"]
+    assert [*about([], here, here)] == [*here]
+
+
+@pytest.mark.parametrize(
+    ("way", "phase", "switched", "words"),
+    [
+        (None, "staged", False, "is taken back"),
+        (None, "settling", False, "goes on to its end, and the host back to v1"),
+        ("finish", "staged", False, "is begun anew"),
+        ("finish", "switched", True, "goes on to its end"),
+    ],
+)
+def test_what_comes_of_a_host_in_words(way: Any, phase: str, switched: bool, words: str) -> None:
+    left = run(*did("switch", "web-2") if switched else [])
+    found = recovery(left, {"web-1": facts("v1"), "web-2": facts("v1", "v2", phase)}, way)
+    assert found is not None
+    assert found.of("web-2") == words
 
 
 def test_the_last_host_was_settling() -> None:
@@ -146,6 +191,19 @@ def test_a_stopped_run_has_no_end_and_others_have() -> None:
         assert line(outcome) == "ended"
 
 
+def test_a_run_that_has_lost_its_lease_has_no_end() -> None:
+    lost = RunEnded(outcome=Outcome.REFUSED, exit_code=Held.exit_code, seconds=0, message="")
+    assert ended(lost)["what"] == "stopped"
+    assert len(run(ended(lost))) == 1
+
+
+def test_what_another_run_has_ended_stays_so_whatever_its_owner_writes_later() -> None:
+    """It slept, its lease was taken over, and when it wakes up it has a line in its hands."""
+    closed = {"what": "ended", "outcome": "recovered", "by": "d-2"}
+    assert run(closed, {"what": "doing", "step": "stage", "host": "web-1"}) == []
+    assert run(closed, {"what": "stopped", "outcome": "refused", "exit": 6}) == []
+
+
 def test_in_words() -> None:
     found = recovery(run({"what": "stopped"}), dict.fromkeys(HOSTS, facts("v1")))
     assert str(found) == (
@@ -162,3 +220,14 @@ def test_a_line_of_a_newer_headway() -> None:
 
 def test_a_record_that_ends_before_its_beginning_says_nothing() -> None:
     assert dead([{"v": 1, "run": "d-1", "at": "", "what": "did", "step": "x", "host": ""}]) == []
+
+
+def test_where_a_newer_headway_was_at_work_nobody_here_knows_where_to_go_back_to() -> None:
+    """Without a record that says it, the journals do; and they can't be read."""
+    left = facts("v1", "v2", "staged")
+    newer = HostFacts(left.user, releases=left.releases, journal=({"v": 2},))
+    with pytest.raises(Refused, match="newer version of Headway has written in the journal"):
+        recovery([], {"web-1": left, "web-2": newer})
+    found = recovery(run(), {"web-1": left, "web-2": newer})
+    assert found is not None
+    assert found.target == OLD, "the record says where it began"

@@ -100,7 +100,8 @@ class Keeper:
             seen = understand(report)
             taken = report.last("taken")
             if taken:
-                return Lease(self, claim, int(taken["token"]), taken["was"], seen)
+                token = int(taken["token"])
+                return Lease(self, claim, token, taken["was"], seen, clock=self.clock)
             if seen.hold:
                 raise held_by_hand(seen.hold)
             holder = seen.holder

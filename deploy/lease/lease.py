@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -58,18 +59,45 @@ class Lease:
     seen: Seen
     on_ask: Callable[[str], None] = lambda _text: None
     on_trouble: Callable[[str], None] = lambda _text: None
+    clock: Callable[[], float] = time.monotonic
     _lost: str = ""
     _asked: bool = False
     _silent: bool = False
     _written: int = 0
     _unsent: list[str] = field(default_factory=list)
+    _answered: float = field(init=False)
     _speaking: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _keeping: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def __post_init__(self) -> None:
+        """It was given a moment ago."""
+        self._answered = self.clock()
+
+    @property
+    def unheard(self) -> str:
+        """Why nothing more may be begun: its host was silent for longer than it lasts; or ""."""
+        silent, lasts = self.clock() - self._answered, self.keeper.expires_after
+        if not self._silent or silent <= lasts:
+            return ""
+        return (
+            f"who keeps the lease has not answered for {silent:.0f} s, and after {lasts:g} s it is "
+            "anybody's (lease.expires_after)"
+        )
+
+    def note(self, *lines: Mapping[str, Any]) -> None:
+        """Keep lines of the record, which the next heartbeat takes along, or the next `record`."""
+        with self._keeping:
+            for line in lines:
+                self._written += 1
+                written = {"v": SCHEMA, "n": self._written, "at": _now(), "run": self.claim.run}
+                self._unsent.append(json.dumps({**written, **line}, separators=(",", ":")))
 
     def record(self, *lines: Mapping[str, Any]) -> None:
         """Write lines into the run's record, and see that the lease is still ours.
 
         Where the host can't be reached the lines are kept, and go with the next: each host by
-        itself still refuses what comes under a lease that was taken over.
+        itself still refuses what comes under a lease that was taken over. `unheard` says when that
+        has gone on for too long.
 
         Raises:
             Held: it is somebody else's now.
@@ -128,11 +156,9 @@ class Lease:
 
     def _speak(self, what: str, lines: tuple[Mapping[str, Any], ...]) -> None:
         with self._speaking:
-            for line in lines:
-                self._written += 1
-                written = {"v": SCHEMA, "n": self._written, "at": _now(), "run": self.claim.run}
-                self._unsent.append(json.dumps({**written, **line}, separators=(",", ":")))
-            text = "".join(f"{line}\n" for line in self._unsent)
+            self.note(*lines)
+            sent = [*self._unsent]
+            text = "".join(f"{line}\n" for line in sent)
             try:
                 report = self.keeper.ask(self.claim, what, text.encode())
             except (HostError, Refused) as error:
@@ -143,7 +169,8 @@ class Lease:
                 self._silent = True
                 return
             self._silent = False
-            self._unsent.clear()
+            self._answered = self.clock()
+            del self._unsent[: len(sent)]
             self._heard(report)
 
     def _heard(self, report: Report) -> None:

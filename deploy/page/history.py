@@ -44,6 +44,8 @@ def history(
     weeks: Sequence[Week],
     reports: Mapping[str, str],
     silent: Sequence[str],
+    unread: Sequence[str] = (),
+    middle: Sequence[str] = (),
 ) -> str:
     """The page.
 
@@ -55,6 +57,8 @@ def history(
         weeks: likewise.
         reports: deploy → the address of its own page, from this one.
         silent: the hosts that could not be asked.
+        unread: those in whose journals a newer Headway has written.
+        middle: who is at work, and what runs that died have left, in a line each.
     """
     stayed, failed = sum(one.stayed for one in weeks), sum(one.failed for one in weeks)
     says = f"{stayed} stayed and {failed} did not, in {len(weeks)} weeks"
@@ -69,6 +73,8 @@ def history(
         chart=strip([(one.stayed, one.failed) for one in weeks], "Deploys in each week", says),
         says=says,
         silent=silent,
+        unread=unread,
+        middle=middle,
         version=VERSION,
     )
 

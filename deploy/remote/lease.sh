@@ -175,11 +175,16 @@ lease_renew() {
 	say renewed
 }
 
+# append_record: what comes on standard input, and the name of a new record, are on the disk; or it says so.
 append_record() {
 	file=$lease/records/$run.jsonl
 	came=$(cat)
 	[ -n "$came" ] || return 0
-	printf '%s\n' "$came" >>"$file" && sync "$file"
+	new=
+	[ -f "$file" ] || new=$lease/records
+	if ! { printf '%s\n' "$came" >>"$file" && sync "$file" ${new:+"$new"}; }; then
+		say failed reason "cannot write the record of this run to $dir"
+	fi
 }
 
 # lease_release: the last lines of the record, and the lease is free.

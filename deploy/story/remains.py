@@ -67,7 +67,6 @@ def _events(lines: Sequence[Line], app: str, environment: str) -> Iterator[Event
                 since[where] = at
                 yield StepStarted(at=at, step=step, host=host)
             case "did":
-                # It is written with what comes next: a step that waited for its phase looks longer.
                 seconds = at - since.get(where, at)
                 yield StepDone(at=at, step=step, host=host, seconds=seconds)
             case "failed":

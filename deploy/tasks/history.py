@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deploy.tasks.edge import Verb, show, situation, verb
-from deploy.tasks.leased import in_the_middle
+from deploy.tasks.middle import in_the_middle
 from deploy.tasks.report import file_of, write
 
 if TYPE_CHECKING:
@@ -40,19 +40,21 @@ def make(root: Path, name: str) -> Verb:
         from datetime import UTC, datetime
 
         from deploy import dora
-        from deploy.history import entries
+        from deploy.history import entries, newer
 
         # A day more, as hosts have clocks of their own.
         begins = datetime.fromtimestamp(time.time() - (dora.DAYS[-1] + 1) * dora.DAY, UTC)
         with situation(root, name) as one:
             silent = list(one.gather_what_answers(f"{begins:%Y-%m-%dT%H:%M:%SZ}"))
-            middle = [] if json or html else in_the_middle(one)
+            middle = in_the_middle(one)
         past = entries(one.facts)
         now = max(host.time for host in one.facts.values())
         figures = dora.figures(past, _made(one.environment.root, past), now)
         shown = past[-(limit or (200 if html else 20)) :]
+        unread = newer(one.facts)
         if json:
-            print(_as_json(shown, figures, silent))
+            more = {"not_asked": silent, "not_read": unread, "dead": middle.as_json()}
+            print(_as_json(shown, figures, more))
         elif html or out:
             from deploy.page import history as page
 
@@ -65,11 +67,13 @@ def make(root: Path, name: str) -> Verb:
                 weeks=dora.weeks(past, now),
                 reports=_reports(file.parent, name, shown),
                 silent=silent,
+                unread=unread,
+                middle=middle.lines,
             )
             write(file, text)
             show(f"{len(shown)} runs of {name}: {file}")
         else:
-            show("\n".join([*middle, *_rendered(shown, figures, silent)]))
+            show("\n".join([*middle.lines, *_rendered(shown, figures, silent, unread)]))
 
     return history
 
@@ -89,20 +93,23 @@ def _reports(folder: Path, name: str, past: Sequence[Entry]) -> dict[str, str]:
     return {deploy: file for deploy, file in files.items() if (folder / file).is_file()}
 
 
-def _as_json(past: Sequence[Entry], figures: Sequence[Figures], silent: Sequence[str]) -> str:
+def _as_json(past: Sequence[Entry], figures: Sequence[Figures], more: Mapping[str, object]) -> str:
     body: Mapping[str, object] = {
         "runs": [asdict(one) for one in past],
         "figures": [
             {**asdict(one), "per_week": one.per_week, "failure_rate": one.failure_rate}
             for one in figures
         ],
-        "not_asked": silent,
+        **more,
     }
     return json.dumps(body, indent=2)
 
 
 def _rendered(
-    past: Sequence[Entry], figures: Sequence[Figures], silent: Sequence[str]
+    past: Sequence[Entry],
+    figures: Sequence[Figures],
+    silent: Sequence[str],
+    unread: Sequence[str],
 ) -> list[str]:
     from deploy.dora import in_words
     from deploy.views.text import one_line
@@ -123,4 +130,6 @@ def _rendered(
         lines.append(f"  {what:11}  " + "".join(f"{text:28}" for text in texts).rstrip())
     if silent:
         lines += ["", f"Not asked, as they do not answer: {', '.join(silent)}."]
+    if unread:
+        lines += ["", f"! What a newer Headway wrote is not shown: {', '.join(unread)}."]
     return lines

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from deploy.tasks.edge import refused, show, shown
 
 if TYPE_CHECKING:
     from deploy.api import Intent
+    from deploy.journal import Dead
     from deploy.lease.lease import Lease
     from deploy.lease.words import Claim, Seen
     from deploy.recovery import Way
@@ -123,19 +124,22 @@ def mended(one: Situation, lease: Lease, way: Way | None = None, *, smoke: bool 
     from deploy.events import Outcome
     from deploy.journal import dead
     from deploy.recover import recover
-    from deploy.recovery import recovery
+    from deploy.recovery import about, recovery
     from deploy.situation import whoami
     from deploy.story.recorder import Recorder
 
-    found = recovery(dead(lease.seen.records), one.gather(), way)
+    runs = dead(lease.seen.records)
+    here = about(runs, one.gather(), one.placements)
+    found = recovery(runs, here, way)
     if found is None:
         return False
+    those = one.only([*here]) if len(here) < len(one.placements) else one
     by = whoami(os.environ)
     ended = shown(
-        lambda stream, cancel: recover(one, found, by, stream, lease, cancel, smoke=smoke),
+        lambda stream, cancel: recover(those, found, by, stream, lease, cancel, smoke=smoke),
         one.environment,
         lease,
-        Recorder(one, found.target, current()),
+        Recorder(those, found.target, current()),
     )
     if ended.outcome is Outcome.REFUSED and ended.exit_code == Refused.exit_code:
         raise Refused(ended.message, state="It is left as it was.")
@@ -150,10 +154,23 @@ def after_the_dead(one: Situation, lease: Lease) -> Iterator[None]:
 
     Where there is no way to an end of it, the deploy goes on: it takes every host to its release,
     whatever that is on.
+
+    Raises:
+        Exit: hosts that are left out had a part in it; which has been shown.
     """
     from deploy.journal import dead
 
-    runs = [run.run for run in dead(lease.seen.records)]
+    found = dead(lease.seen.records)
+    beyond = left_out(one, found)
+    if beyond:
+        name, hosts = one.environment.name, ", ".join(beyond)
+        mend = (
+            f"inv recover.{name} brings it to an end on all hosts; where one of them is down, "
+            f"inv rollback.{name} --only-host goes back on the others."
+        )
+        text = f"{found[-1]}; --only-host leaves out {hosts}, where it is to be brought to an end"
+        raise refused(Refused(text, mend=mend))
+    runs = [run.run for run in found]
     if runs:
         try:
             mended(one, lease)
@@ -162,6 +179,12 @@ def after_the_dead(one: Situation, lease: Lease) -> Iterator[None]:
     yield
     if lease.seen.records:
         lease.close(runs)
+
+
+def left_out(one: Situation, runs: Iterable[Dead]) -> list[str]:
+    """The hosts that had a part in runs that died, and that this is not about."""
+    had = {host for run in runs for host in run.before}
+    return [host for host in one.left_out if host in had]
 
 
 def no_dead(one: Situation, lease: Lease) -> None:
@@ -207,25 +230,3 @@ def described(seen: Seen) -> list[str]:
         state = "at work" if seen.holder.alive else "expired"
         lines.append(f"{state}: {seen.holder}, heard of {seen.holder.age} s ago")
     return lines
-
-
-def in_the_middle(one: Situation) -> list[str]:
-    """Who is at work, and what a run that died has left, for people; the hosts have been read."""
-    from deploy.journal import dead
-    from deploy.recovery import recovery
-
-    name = one.environment.name
-    try:
-        seen = one.keeper.look(claim(one, "look"))
-        lines = described(seen)
-        runs = [run for run in dead(seen.records) if not _at_work(seen, run.run)]
-        found = recovery(runs, one.facts) if runs or not lines else None
-    except HeadwayError as error:
-        return [str(error)]
-    if found:
-        lines += [str(found), f"inv recover.{name} does that, and so does the next deploy."]
-    return lines
-
-
-def _at_work(seen: Seen, run: str) -> bool:
-    return seen.holder is not None and seen.holder.alive and seen.holder.run == run

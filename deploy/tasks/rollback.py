@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from deploy.tasks.edge import Verb, carry_out, situation, verb
 from deploy.tasks.hosts import ONLY, of_all_hosts
-from deploy.tasks.leased import HELP, leased, numbered
+from deploy.tasks.leased import HELP, leased, left_out, numbered, told
 
 if TYPE_CHECKING:
     from invoke.context import Context
@@ -54,10 +54,15 @@ def make(root: Path, name: str) -> Verb:
             away = None
             why = f"rollback: {reason}" if reason else "rollback"
             with leased(one, why, wait, preempt=preempt, look=look) as lease:
-                away = away_from(dead(lease.seen.records))
+                runs = dead(lease.seen.records)
+                away = away_from(runs)
                 # No question: whoever types this has thought about it already. What a run has left
                 # in its middle is what this goes away from.
                 carry_out(numbered(one, lease, look), lease=lease)
-                lease.close(run.run for run in dead(lease.seen.records))
+                beyond = left_out(one, runs)
+                if beyond:
+                    told(f"{runs[-1]}: inv recover.{name} ends it on {', '.join(beyond)} as well")
+                else:
+                    lease.close(run.run for run in runs)
 
     return rollback

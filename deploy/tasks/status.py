@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deploy.tasks.edge import Verb, show, situation, verb
-from deploy.tasks.leased import in_the_middle
+from deploy.tasks.middle import in_the_middle
 
 if TYPE_CHECKING:
     from invoke.context import Context
 
     from deploy.errors import HeadwayError
     from deploy.facts import HostFacts
+    from deploy.tasks.middle import Middle
 
 
 def make(root: Path, name: str) -> Verb:
@@ -28,19 +29,19 @@ def make(root: Path, name: str) -> Verb:
         """Say what runs where."""
         with situation(root, name) as one:
             silent = one.gather_what_answers()
-            middle = [] if json else in_the_middle(one)
-        rows = {host: _row(silent.get(host) or one.facts[host]) for host in one.hosts}
+            middle = in_the_middle(one)
+        rows = {host: _row(host, silent.get(host) or one.facts[host], middle) for host in one.hosts}
         if json:
             print(_as_json(rows))
             return
         show(_rendered(one.environment.app, name, rows))
-        if middle:
-            show("\n" + "\n".join(middle))
+        if middle.lines:
+            show("\n" + "\n".join(middle.lines))
 
     return status
 
 
-def _row(facts: HostFacts | HeadwayError) -> dict[str, Any]:
+def _row(host: str, facts: HostFacts | HeadwayError, middle: Middle) -> dict[str, Any]:
     from deploy.facts import HostFacts
 
     problem = ""
@@ -53,6 +54,8 @@ def _row(facts: HostFacts | HeadwayError) -> dict[str, Any]:
         "release": facts.release,
         "tag": release.tag if release else "",
         "unfinished": f"{unfinished.release} ({unfinished.phase})" if unfinished else "",
+        "half_way": middle.of(host, unfinished) if unfinished else "",
+        "dead_runs": middle.as_json(host),
         "edited": list(facts.edited),
         "containers": [
             {
@@ -83,10 +86,8 @@ def _rendered(app: str, name: str, rows: dict[str, Any]) -> str:
             lines.append(f"  {host}  ! {one_line(row['problem'])}")
             continue
         lines.append(f"  {host}  {row['tag'] or 'nothing deployed'}")
-        if row["unfinished"]:
-            lines.append(
-                f"    ! a roll to {row['unfinished']} was cut off; the next deploy takes it back"
-            )
+        if row["half_way"]:
+            lines.append(f"    ! {one_line(row['half_way'])}")
         lines += [f"    ! {file} was edited by hand" for file in row["edited"]]
         for one in row["containers"]:
             slot = f" {one['slot']}" if one["slot"] else ""

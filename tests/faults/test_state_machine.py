@@ -1,7 +1,8 @@
 """Deploys and rollbacks one after the other, with every command free to fail in every way.
 
 Three questions are asked of each: did every host serve one version all the while, and one of
-those meant; does the exit code say what happened; and does the next command converge?
+those meant; does the exit code say what happened; and does the next command converge? All of it is
+done under the lease and on record, and what a run that died has left is what comes first.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from hypothesis.stateful import (
 
 from deploy.events import Outcome
 
-from .fleet import Course, Fault, Fleet, Ran
+from .fleet import Course, Fault, Fleet, Ran, Recovered
 
 TAGS = ("v1", "v2", "v3")
 AHEAD = st.sampled_from([1, 2, 1, 2, 0])
@@ -90,6 +91,12 @@ class Deploys(RuleBasedStateMachine):
     def deploy_and_roll_back(self, course: Course) -> None:
         self._ask(self.fleet.run(self._tag(1), course), None)
 
+    @rule(died=DEATHS, ahead=AHEAD, course=COURSES)
+    def recover_after_a_death(self, died: Course, ahead: int, course: Course) -> None:
+        self._ask(self.fleet.run(self._tag(ahead), died), None)
+        self._ask(self.fleet.recover(course), ahead)
+        recovers(self.fleet.copy())
+
     @rule()
     def time_passes(self) -> None:
         self.fleet.clock += 2000
@@ -99,8 +106,12 @@ class Deploys(RuleBasedStateMachine):
         return TAGS[(TAGS.index(now) + ahead) % len(TAGS)]
 
     def _ask(self, ran: Ran, following: int | None) -> None:
+        if ran.recovered:
+            is_one_release(ran.recovered)
         if ran.ended:
             tells_the_truth(self.fleet, ran)
+        if not ran.ended or ran.ended.outcome is Outcome.CANCELLED:
+            recovers(self.fleet.copy())
         converges(self.fleet.copy(), None if following is None else self._tag(following))
 
 
@@ -111,25 +122,45 @@ def converges(fleet: Fleet, tag: str | None) -> None:
         return  # there is nothing to go back to
     assert ran.ended, ran.refused
     assert ran.ended.exit_code == 0, ran.ended
-    assert settled(fleet) == dict.fromkeys(fleet.machines, ran.release)
+    assert fleet.settled() == dict.fromkeys(fleet.machines, ran.release)
 
 
-def settled(fleet: Fleet) -> dict[str, str | None]:
-    return {name: machine.settled_on() for name, machine in fleet.machines.items()}
+def recovers(fleet: Fleet) -> None:
+    """With no fault, what was left comes to an end with every host settled, and is left no more."""
+    ran = fleet.recover(Course())
+    assert ran.refused is None
+    if ran.recovered:
+        assert ran.recovered.ended.exit_code == 0, ran.recovered.ended
+        is_one_release(ran.recovered)
+    assert fleet.left() == []
+    assert not any(machine.next for machine in fleet.machines.values())
+
+
+def is_one_release(recovered: Recovered) -> None:
+    """Where a recovery says that every host is on a tag, each is, with all that it has."""
+    ended = recovered.ended
+    if ended.exit_code:
+        return
+    found = re.fullmatch(r"every host is on (\w+)(?:; \w+ was taken back)?", ended.message)
+    assert found, ended
+    assert {str(one).rpartition("-")[0] for one in recovered.on.values()} == {found[1]}, ended
 
 
 def tells_the_truth(fleet: Fleet, ran: Ran) -> None:
     """What the exit code and the message say of each host is so."""
     assert ran.ended
-    now, ended = settled(fleet), ran.ended
+    now, ended = fleet.settled(), ran.ended
     if ended.outcome in {Outcome.DONE, Outcome.NOTHING}:
         assert now == dict.fromkeys(fleet.machines, ran.release)
         return
     if ended.outcome is Outcome.REFUSED:
         assert now == ran.before
         return
+    if fleet.keeper_is_there():
+        stopped = [run.stopped for run in fleet.left() if run.run == fleet.run_id]
+        assert stopped == ([True] if ended.outcome is Outcome.CANCELLED else []), ended
     if ended.outcome is Outcome.CANCELLED:
-        return
+        return  # how each host is then, a recovery is asked
     stuck: list[str] = []
     if ended.exit_code == 5:
         found = re.match(r"(.+) could not be put back", ended.message)
@@ -153,7 +184,7 @@ def test_whatever_befalls_a_deploy(tmp_path: Path, request: pytest.FixtureReques
     run_state_machine_as_test(
         Deploys,
         settings=settings(
-            max_examples=1000 if request.config.getoption("--all") else 30,
+            max_examples=1000 if request.config.getoption("--all") else 20,
             stateful_step_count=4,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -1,4 +1,4 @@
-"""A verb that reads, typed over hosts that are not."""
+"""A verb, typed over hosts that are not."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from deploy.situation import Situation
-from tests.faults.fleet import Fleet
+from tests.faults.fleet import Course, Fleet
 
 if TYPE_CHECKING:
     import pytest
 
 
 def new_fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: ModuleType) -> Fleet:
-    """A fleet that this module's task reads; it says of how many hosts it knows."""
+    """A fleet that this module's task is typed over."""
     found = Fleet.new(tmp_path, {"bake": "0s", "min_healthy_time": "0s"})
 
     @contextmanager
     def situation(_root: Path, _name: str) -> Iterator[Situation]:
+        found.dead, found.course = False, Course()
         with found._in_memory():
             yield Situation.of(found.environment)
 
     monkeypatch.setattr(task, "situation", situation)
-    monkeypatch.setattr(task, "in_the_middle", lambda one: [f"read: {len(one.facts)}"])
     return found

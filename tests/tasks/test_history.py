@@ -45,7 +45,6 @@ def test_a_line_for_each_run_and_the_figures(
         ["deploy", "v1", "done"],
     ]
     lines = [" ".join(line.split()) for line in said.splitlines()]
-    assert "read: 4" in lines
     assert "in the last 30 days 90 days" in lines
     assert "deploys 2, 0.5 a week 2, 0.2 a week" in lines
     assert "failed 1 of 3, 33% 1 of 3, 33%" in lines

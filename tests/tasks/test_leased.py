@@ -1,16 +1,18 @@
-"""What a deploy does about runs that died, and what is said of them."""
+"""What a deploy does about runs that died, and who is told that somebody waits."""
 
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from deploy.errors import Held, Refused
-from deploy.facts import HostFacts
-from deploy.lease.words import Hold, Holder, Seen
+from deploy.lease.words import Holder, Seen
 from deploy.tasks import leased
+
+if TYPE_CHECKING:
+    from deploy.facts import HostFacts
 
 HOLDER = Holder(
     "d-1", "ana", "laptop", 7, "", "deploy of v2", "2026-01-01T00:00:00Z", 1, 3, True, 40
@@ -46,7 +48,7 @@ def test_where_there_is_no_way_to_an_end_the_deploy_goes_on(
 
     monkeypatch.setattr(leased, "mended", refuse)
     lease = Lease(BEGAN)
-    with leased.after_the_dead(SimpleNamespace(), lease):  # type: ignore[arg-type]
+    with leased.after_the_dead(SimpleNamespace(left_out=()), lease):  # type: ignore[arg-type]
         assert lease.closed == [], "not before every host is on the new release"
     assert lease.closed == ["d-1"]
     assert "the deploy takes every host to its release all the same" in capsys.readouterr().err
@@ -57,7 +59,7 @@ def test_a_deploy_that_fails_leaves_the_records_open(monkeypatch: pytest.MonkeyP
     lease = Lease(BEGAN)
     with (
         pytest.raises(RuntimeError),
-        leased.after_the_dead(SimpleNamespace(), lease),  # type: ignore[arg-type]
+        leased.after_the_dead(SimpleNamespace(left_out=()), lease),  # type: ignore[arg-type]
     ):
         raise RuntimeError
     assert lease.closed == []
@@ -70,29 +72,6 @@ def situation(seen: Seen, **facts: HostFacts) -> Any:
         facts=facts,
         keeper=SimpleNamespace(look=lambda _claim: seen),
     )
-
-
-def test_who_is_at_work_has_left_nothing() -> None:
-    lines = leased.in_the_middle(situation(Seen(HOLDER, None, (BEGAN,)), web=HostFacts()))
-    assert len(lines) == 1
-    assert lines[0].startswith(
-        "at work: ana (deploy of v2, since 2026-01-01 00:00:00 UTC, process 7"
-    )
-
-
-def test_what_the_next_command_will_do() -> None:
-    lines = leased.in_the_middle(situation(Seen(None, None, (BEGAN,)), web=HostFacts()))
-    assert lines == [
-        "deploy of v2 by ana, begun 2026-01-01 00:00:00 UTC, died in the middle: "
-        "taking it back, as no host had come to the end of it",
-        "inv recover.staging does that, and so does the next deploy.",
-    ]
-
-
-def test_held_and_nothing_left() -> None:
-    hold = Hold("ana", "we move the DNS", "2026-01-01T00:00:00Z")
-    lines = leased.in_the_middle(situation(Seen(None, hold), web=HostFacts()))
-    assert lines == ["held by ana since 2026-01-01 00:00:00 UTC: we move the DNS"]
 
 
 @pytest.mark.parametrize("wait", [None, "15m"])

@@ -33,8 +33,12 @@ class Lease:
         self.token = 1_000_000
         self.lines: list[Any] = []
 
+    unheard = ""
+
     def record(self, *lines: Any) -> None:
         self.lines += lines
+
+    note = record
 
 
 class Typed:
