@@ -109,7 +109,15 @@ def ready_within(docker: Docker, machine: Machine, seconds: float) -> bool:
 
 
 def answers(docker: Docker, machine: Machine) -> bool:
-    """Whether the machine's ports answer, and on a VPS its engine."""
+    """Whether the machine's ports answer, and on a VPS its engine.
+
+    The engine comes first: who connects to sshd again and again and never logs in is shut out by it
+    for a while (PerSourcePenalties, sshd_config(5)).
+    """
+    if machine.kind == "vps":
+        ping = ("curl", "-fsS", "--unix-socket", "/run/docker.sock", "http://docker/_ping")
+        if not docker.works("exec", machine.container, *ping):
+            return False
     for port, inside in machine.ports:
         try:
             with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
@@ -121,7 +129,4 @@ def answers(docker: Docker, machine: Machine) -> bool:
                     return False
         except OSError:
             return False
-    if machine.kind != "vps":
-        return True
-    ping = ("curl", "-fsS", "--unix-socket", "/run/docker.sock", "http://docker/_ping")
-    return docker.works("exec", machine.container, *ping)
+    return True
