@@ -40,6 +40,14 @@ class Fenced(Held):
     """The host has seen a later lease than ours: it has changed nothing, and will not."""
 
 
+def fenced(host: str) -> Fenced:
+    """The error where a host has said so."""
+    return Fenced(
+        f"{host}: somebody has taken the lease over meanwhile, and this host takes no more orders "
+        "from us"
+    )
+
+
 @dataclass(frozen=True)
 class Arrows:
     """Sends arrows to one host.
@@ -159,10 +167,7 @@ class Arrows:
                 continue
             break
         if report.last("fenced"):
-            raise Fenced(
-                f"{self.host.name}: somebody has taken the lease over meanwhile, and this host "
-                "takes no more orders from us"
-            )
+            raise fenced(self.host.name)
         failed = report.last("failed")
         if result.exit_code == 0 and failed is None:
             return report

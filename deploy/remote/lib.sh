@@ -105,6 +105,16 @@ guard() {
 	exec 8>&-
 }
 
+# guarded: the same before what is no run of a script, such as a session of psql. It ends with its
+# connection, as nobody asks for it again.
+guarded() {
+	if [ "${fence:-0}" -gt 0 ]; then
+		mkdir -p "$state" || exit 1
+		guard
+	fi
+	trap - HUP PIPE INT TERM
+}
+
 # bar: our number is known here by now; wait for what an older lease has at work beside the roll, a
 # backup, a rehearsal or a migration by a command.
 bar() {
