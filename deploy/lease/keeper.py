@@ -72,9 +72,12 @@ class Keeper:
         """Hold it for its owner across runs, unless somebody else does; say who holds it then."""
         return understand(self.ask(claim, "lease_hold"))
 
-    def break_(self, claim: Claim) -> None:
-        """Take it away from whoever has it or holds it."""
-        self.ask(claim, "lease_break")
+    def break_(self, claim: Claim, *, force: bool = False) -> Seen:
+        """Take it away from whoever has it or holds it; say what was in the way of that.
+
+        Without `force` that is a run which is at work, or somebody else who holds it.
+        """
+        return understand(self.ask(claim, "lease_break", arguments=["force"] if force else []))
 
     def take(self, claim: Claim, tell: Tell, *, wait: float = 0, preempt: bool = False) -> Lease:
         """Have the lease.

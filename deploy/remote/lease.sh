@@ -221,10 +221,21 @@ lease_ask() {
 	tell told "$lease/now"
 }
 
-# lease_break: take it away from whoever has it. What they have begun on a host goes on to its end there;
-# the next one waits for that.
+# lease_break [force]: take it away from whoever has it or holds it; without force not from a run that is
+# at work by now, nor from another person, and then it says busy or held. What was begun on a host goes on
+# to its end there; the next one waits for that.
 lease_break() {
 	lease_lock
+	if [ "${1-}" != force ]; then
+		if [ "$(lease_is)" = alive ]; then
+			tell busy "$lease/now" age "$(age)"
+			return 0
+		fi
+		if [ -f "$lease/hold" ] && [ "$(word by "$lease/hold")" != "$(quote "$owner")" ]; then
+			tell held "$lease/hold"
+			return 0
+		fi
+	fi
 	if [ -f "$lease/now" ]; then
 		rm -f "$lease/now" "$lease/preempt"
 		: >"$lease/broken"

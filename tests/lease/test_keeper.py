@@ -194,13 +194,20 @@ def test_held_by_a_person(keeper: Keeper) -> None:
     hold = keeper.look(claim("h-3")).hold
     assert hold is not None
     assert hold.by == "ana@laptop", "another one's is not taken by holding it too"
-    keeper.ask(claim("h-4"), "lease_break")
+    other = keeper.break_(claim("h-4", "ben@desk")).hold
+    assert other is not None
+    assert other.by == "ana@laptop", "it is not theirs to give back"
+    assert keeper.break_(claim("h-4")).hold is None
     assert keeper.look(claim("h-5")).hold is None
 
 
 def test_taken_away_by_force(keeper: Keeper) -> None:
     lease = keeper.take(claim("d-1"), quiet)
-    keeper.ask(claim("u-1", "ben@desk"), "lease_break")
+    holder = keeper.break_(claim("u-1", "ben@desk")).holder
+    assert holder is not None
+    assert holder.run == "d-1", "without force it stays theirs"
+    lease.record({"what": "began"})
+    keeper.break_(claim("u-1", "ben@desk"), force=True)
     with pytest.raises(Held, match="taken away by hand"):
         lease.record({"what": "doing"})
     after = keeper.take(claim("d-2", "ben@desk"), quiet)
