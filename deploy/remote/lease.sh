@@ -84,6 +84,14 @@ lease_is() {
 	fi
 }
 
+# newer: a later Headway has written what is here. What it means there is not guessed at, and stays.
+newer() {
+	for file in "$lease/now" "$lease/hold"; do
+		case $(number v "$file") in '' | 1) ;; *) return 0 ;; esac
+	done
+	return 1
+}
+
 # tell EVENT FILE [KEY VALUE]...: an event with the line of JSON that is in a file.
 tell() {
 	event=$1 file=$2
@@ -121,9 +129,13 @@ forget_old_records() {
 	done
 }
 
-# lease_take: says taken, held or busy. Asked again by the same run, it says the same again.
+# lease_take: says taken, held, busy or newer. Asked again by the same run, it says the same again.
 lease_take() {
 	lease_lock
+	if newer; then
+		say newer
+		return 0
+	fi
 	was=$(lease_is)
 	if [ "$was" = ours ]; then
 		say taken token "$(number token)" was "$(word was "$lease/given")"
@@ -248,6 +260,10 @@ lease_break() {
 # lease_hold: nobody else changes the environment until it is given back.
 lease_hold() {
 	lease_lock
+	if newer; then
+		say newer
+		return 0
+	fi
 	if [ -f "$lease/hold" ] && [ "$(word by "$lease/hold")" != "$(quote "$owner")" ]; then
 		tell held "$lease/hold"
 		return 0

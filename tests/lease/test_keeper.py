@@ -284,6 +284,34 @@ def test_a_lease_of_a_newer_headway_is_not_guessed_at(keeper: Keeper) -> None:
         keeper.take(claim("d-2"), quiet)
 
 
+NEWER = {
+    "expired": '{"v":2,"token":7,"run":"d-1","boot":"0-0-0-0","renewed":0,"ttl":-1}',
+    "in another form": '{"v":2,"owner":{"name":"ana"}}',
+}
+
+
+@pytest.mark.parametrize("written", NEWER.values(), ids=NEWER)
+@pytest.mark.parametrize("name", ["now", "hold"])
+def test_nothing_is_written_over_what_a_newer_headway_wrote(
+    keeper: Keeper, name: str, written: str
+) -> None:
+    keeper.take(claim("d-1"), quiet).release()
+    file = place(keeper) / name
+    file.write_text(written + "\n")
+    before = {path.name: path.read_bytes() for path in place(keeper).iterdir() if path.is_file()}
+    for ask in (lambda: keeper.take(claim("d-2"), quiet), lambda: keeper.hold(claim("h-3"))):
+        with pytest.raises(Refused, match="newer version of Headway"):
+            ask()
+    after = {path.name: path.read_bytes() for path in place(keeper).iterdir() if path.is_file()}
+    assert after == before
+
+
+def test_a_line_that_was_cut_off_is_nobodys(keeper: Keeper) -> None:
+    keeper.take(claim("d-1"), quiet)
+    (place(keeper) / "now").write_text("")
+    assert keeper.take(claim("d-2"), quiet).token == 2
+
+
 def test_a_name_cannot_become_another_key(keeper: Keeper) -> None:
     keeper.take(Claim("d-1", 'x","token":99,"y":"', 'a","ttl":0,"b":"'), quiet)
     written = json.loads((place(keeper) / "now").read_text())
