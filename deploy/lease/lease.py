@@ -48,7 +48,8 @@ class Lease:
 
     `token` is its number; `was` is how it was before: free, expired, or broken (taken by force from
     somebody who may still be at work); `seen` has the lines of runs that have come to no end.
-    `on_ask` is told when somebody asks us to stop, `on_trouble` when it can't be renewed.
+    `on_ask` is told when somebody asks us to stop, and at once if they have asked already;
+    `on_trouble` is told when it can't be renewed.
     """
 
     keeper: _Keeper
@@ -56,14 +57,27 @@ class Lease:
     token: int
     was: str
     seen: Seen
-    on_ask: Callable[[str], None] = lambda _text: None
     on_trouble: Callable[[str], None] = lambda _text: None
+    _on_ask: Callable[[str], None] = lambda _text: None
     _lost: str = ""
-    _asked: bool = False
+    _asked: str = ""
     _silent: bool = False
     _written: int = 0
     _unsent: list[str] = field(default_factory=list)
     _speaking: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _asking: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    @property
+    def on_ask(self) -> Callable[[str], None]:
+        """Who is told, in a line, that somebody asks us to stop."""
+        return self._on_ask
+
+    @on_ask.setter
+    def on_ask(self, hear: Callable[[str], None]) -> None:
+        with self._asking:
+            self._on_ask = hear
+            if self._asked:
+                hear(self._asked)
 
     def record(self, *lines: Mapping[str, Any]) -> None:
         """Write lines into the run's record, and see that the lease is still ours.
@@ -152,8 +166,10 @@ class Lease:
             owner = lost.get("lease")
             self._lost = f"{owner['owner']} has it" if owner else "it was taken away by hand"
         if asked and not self._asked:
-            self._asked = True
-            self.on_ask(f"{asked['lease']['by']} asks for the lease: {asked['lease']['reason']}")
+            with self._asking:
+                by, why = asked["lease"]["by"], asked["lease"]["reason"]
+                self._asked = f"{by} asks for the lease: {why}"
+                self._on_ask(self._asked)
 
 
 def _now() -> str:

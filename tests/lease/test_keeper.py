@@ -184,6 +184,20 @@ def test_a_rollback_asks_the_owner_to_stop(make_keeper: MakeKeeper) -> None:
     assert later == []
 
 
+def test_who_asks_while_nobody_listens_is_heard_later(keeper: Keeper) -> None:
+    """The run still looks, or waits for an answer; later there are two that can be stopped."""
+    lease = keeper.take(claim("d-1"), quiet)
+    keeper.ask(claim("r-2", "ben@desk", "rollback"), "lease_ask")
+    lease.record()
+    first: list[str] = []
+    second: list[str] = []
+    lease.on_ask = first.append
+    assert first == ["ben@desk asks for the lease: rollback"]
+    lease.record()
+    lease.on_ask = second.append
+    assert (first, second) == (first[:1], first)
+
+
 def test_held_by_a_person(keeper: Keeper) -> None:
     keeper.ask(claim("h-1", "ana@laptop", 'we move the "DNS"'), "lease_hold")
     with pytest.raises(Held, match=r'held by ana@laptop since 2.*: we move the "DNS"'):
