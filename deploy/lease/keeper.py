@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from deploy.errors import Held, Refused
 from deploy.lease.lease import Lease
-from deploy.lease.words import Claim, Holder, Seen, understand
+from deploy.lease.words import Claim, Hold, Holder, Seen, understand
 from deploy.remote.script import Report
 
 if TYPE_CHECKING:
@@ -88,24 +88,34 @@ class Keeper:
         Args:
             claim: who asks.
             tell: told, in a line, what is waited for.
-            wait: seconds for which a live owner is waited for.
-            preempt: ask the owner to stop at the next safe point, and wait for that.
+            wait: seconds for which a live owner is waited for, and a person who holds it.
+            preempt: ask the owner to stop at the next safe point, and wait for that; a person who
+                holds it can't be asked so.
 
         Raises:
             Held: somebody else has it, or holds it.
             HostError: the host can't be asked.
             Refused: it can't keep a lease.
         """
-        until = self.clock() + max(wait, PREEMPT_WAIT if preempt else 0)
+        began = self.clock()
+        until = began + max(wait, PREEMPT_WAIT if preempt else 0)
         first: Holder | None = None
+        held: Hold | None = None
         while True:
             report = self.ask(claim, "lease_take")
             seen = understand(report)
             taken = report.last("taken")
             if taken:
-                return Lease(self, claim, int(taken["token"]), taken["was"], seen)
+                was = taken["was"]
+                return Lease(self, claim, int(taken["token"]), was, seen, unsure=was != "free")
             if seen.hold:
-                raise held_by_hand(seen.hold)
+                if self.clock() >= began + wait:
+                    raise held_by_hand(seen.hold)
+                if seen.hold != held:
+                    held = seen.hold
+                    tell(f"held by {held}; waiting for up to {wait:g} s until it is given back")
+                self.sleep(LOOK_AGAIN)
+                continue
             holder = seen.holder
             if holder is None:
                 raise Refused(f"{self.arrows.host.name} did not say who has the lease")

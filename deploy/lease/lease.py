@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
-from deploy.errors import Held, HostError, Refused
+from deploy.errors import HeadwayError, Held, HostError, Refused
 from deploy.lease.words import SCHEMA
 
 if TYPE_CHECKING:
@@ -49,7 +49,8 @@ class Lease:
     `token` is its number; `was` is how it was before: free, expired, or broken (taken by force from
     somebody who may still be at work); `seen` has the lines of runs that have come to no end.
     `on_ask` is told when somebody asks us to stop, and at once if they have asked already;
-    `on_trouble` is told when it can't be renewed.
+    `on_trouble` is told when it can't be renewed. `unsure` is whether something may be at work on
+    a host that nobody has waited for.
     """
 
     keeper: _Keeper
@@ -57,6 +58,7 @@ class Lease:
     token: int
     was: str
     seen: Seen
+    unsure: bool = False
     on_trouble: Callable[[str], None] = lambda _text: None
     _on_ask: Callable[[str], None] = lambda _text: None
     _lost: str = ""
@@ -109,6 +111,31 @@ class Lease:
             raise Held("the lease was lost", state="Nothing has been changed.")
         self.token = int(taken["token"])
 
+    @property
+    def silent(self) -> bool:
+        """Whether the keeper did not answer when it was last spoken to."""
+        return self._silent
+
+    def end(self) -> None:
+        """Give it back; where we are not sure of the hosts, the next one waits for them."""
+        self._speak("lease_leave" if self.unsure else "lease_release", ())
+
+    @contextlib.contextmanager
+    def at_work(self) -> Iterator[None]:
+        """While a script that nobody writes down is at work on a host.
+
+        It has come to its end if it has said so, well or not.
+        """
+        self.unsure = True
+        try:
+            yield
+        except HostError:
+            raise
+        except HeadwayError:
+            self.unsure = False
+            raise
+        self.unsure = False
+
     def release(self, *lines: Mapping[str, Any]) -> None:
         """Give it back, with the last lines of the record; where that fails, it expires."""
         self._speak("lease_release", lines)
@@ -138,7 +165,7 @@ class Lease:
             yield self
         finally:
             over.set()
-            self.release()
+            self.end()
 
     def _speak(self, what: str, lines: tuple[Mapping[str, Any], ...]) -> None:
         with self._speaking:
