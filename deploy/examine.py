@@ -57,7 +57,9 @@ def examine(situation: Situation, tag: str | None = None) -> list[Fault]:
 
     def read(host: Host) -> HostFacts:
         arrows = situation.arrows(host.name, {})
-        return facts.read(arrows.read("facts", carried.on_hosts, timeout=seconds))
+        return facts.read(
+            arrows.read("facts", carried.on_hosts, timeout=seconds, of="rollout.script_deadline")
+        )
 
     reached = {}
     for name, one in each(list(situation.hosts.values()), read).items():

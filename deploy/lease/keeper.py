@@ -19,6 +19,7 @@ PARTS = (("deploy.remote", "lib"), ("deploy.remote", "lease"))
 STORIES = (*PARTS, ("deploy.remote", "story"))
 LOOK_AGAIN = 1.0
 """Seconds between two looks at a lease that somebody has."""
+ANSWER = "lease.answer_timeout"
 PREEMPT_WAIT = 600.0
 """Seconds for a run to come to its next safe point: longer than a slow host's longest step."""
 
@@ -57,7 +58,8 @@ class Keeper:
         settings = self.arrows.settings | claim.settings(self.expires_after, floor)
         arrows = replace(self.arrows, settings=settings, parts=parts)
         report = Report()
-        for line in arrows.read(what, arguments, timeout=self.answer_timeout, stdin=stdin):
+        seconds = self.answer_timeout
+        for line in arrows.read(what, arguments, timeout=seconds, stdin=stdin, of=ANSWER):
             report.add(line)
         failed = report.last("failed")
         if failed:

@@ -13,7 +13,8 @@ reason='' detail='' got='' failing='' extra=''
 # A connection that goes away must not stop what has begun: sshd has given the script a session of
 # its own already, so what could still end it is the write to a closed channel.
 trap '' HUP PIPE INT
-trap 'say failed reason "ended at its deadline on the host"; exit 124' TERM
+# Its deadline ends it so as well; who has sent it knows that, and which it was.
+trap 'say failed reason "told to end by the host (SIGTERM): it shuts down, or somebody has ended this"; exit 124' TERM
 
 quote() {
 	# Most values are plain, and four processes for each are most of what a script costs.
