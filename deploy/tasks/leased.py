@@ -13,7 +13,7 @@ from invoke.exceptions import Exit
 from deploy.errors import Cancelled, HeadwayError, Held, HostError, Refused, UsageError
 from deploy.redaction.sink import current
 from deploy.tasks.edge import refused, show, shown
-from deploy.tasks.signals import before_anything_is_changed
+from deploy.tasks.signals import outside_of_a_run
 
 if TYPE_CHECKING:
     from deploy.api import Intent
@@ -77,7 +77,7 @@ def leased(
         raise refused(_why(one, error, look)) from None
     one.fence = lease.token
     try:
-        with before_anything_is_changed(leaving(one, lease)), lease.kept():
+        with outside_of_a_run(leaving(one, lease)), lease.kept():
             if lease.unsure:
                 told(_taken_over(lease))
                 one.bar()

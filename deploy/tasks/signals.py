@@ -60,8 +60,8 @@ def until_a_safe_point(
 
 
 @contextmanager
-def before_anything_is_changed(leave: Leave) -> Iterator[None]:
-    """SIGHUP ends it as Ctrl-C does, by a KeyboardInterrupt; SIGTERM by `leave`, at once."""
+def outside_of_a_run(leave: Leave) -> Iterator[None]:
+    """While no step is at work: SIGHUP is as Ctrl-C, a KeyboardInterrupt; SIGTERM leaves."""
 
     def hang_up(_number: int, _frame: object) -> None:
         _hung_up()
