@@ -63,7 +63,9 @@ def examine(situation: Situation, tag: str | None = None) -> list[Fault]:
 
     def read(host: Host) -> HostFacts:
         arrows = situation.arrows(host.name, {})
-        return facts.read(arrows.read("facts", carried.on_hosts, timeout=seconds))
+        return facts.read(
+            arrows.read("facts", carried.on_hosts, timeout=seconds, of="rollout.script_deadline")
+        )
 
     for name, one in each(list(situation.hosts.values()), read).items():
         if isinstance(one, HeadwayError):

@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 
-from deploy.database.access import INSIDE, PACKAGE, calling
+from deploy.database.access import INSIDE, PACKAGE, calling, guarded
 from deploy.database.image import LOOK, PULL_AND_LOOK, PULLING
 from deploy.database.rehearsal.throwaway import REMOVE
 from deploy.lease.keeper import PARTS as LEASE
 from deploy.lease.keeper import STORIES as OF_STORIES
-from deploy.remote.script import CALL, PARTS, assemble
+from deploy.remote.script import CALL, LIB, PARTS, assemble
 from deploy.version import VERSION
 
 Parts = tuple[tuple[str, str], ...]
@@ -73,9 +73,10 @@ def calls() -> Iterator[tuple[Parts, str]]:
     for kind in ("container", "url"):
         access = ((PACKAGE, f"access-{kind}"),)
         yield from ((access, f"{calling(inside)}\n") for inside in INSIDE)
+        yield (LIB, *access), f"{guarded(INSIDE[0])}\n"
         for more, names in BACKUP.items():
             files = (*access, *((PACKAGE, name) for name in ("backup/backup", *more)))
-            yield from (((("deploy.remote", "lib"), *files), name) for name in names)
+            yield from (((LIB, *files), name) for name in names)
     yield ((PACKAGE, "rehearsal/why"),), "why_over"
     yield PULLING, f"{PULL_AND_LOOK}\n"
 

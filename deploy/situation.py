@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 _LOCK_WAIT = 120
 """Seconds that a script waits for another one on its host: longer than most arrows take."""
 
+_SCRIPT = "rollout.script_deadline"
+
 
 def whoami(environ: Mapping[str, str]) -> str:
     """Who orders this: the person at a keyboard, or who started the workflow, or has again."""
@@ -151,12 +153,12 @@ class Situation:
         def one(host: Host) -> HostFacts:
             if conclude is None:
                 asked = self.arrows(host.name, {"journal_since": since})
-                lines = asked.read("facts", on_hosts, timeout=seconds)
+                lines = asked.read("facts", on_hosts, timeout=seconds, of=_SCRIPT)
                 return facts_module.read(lines)
             # A recovery that goes back after all asks twice.
             token = f"{conclude['deploy']}.{conclude['verb']}.conclude"
             report = self.arrows(host.name, conclude).send(
-                "conclude", on_hosts, token=token, timeout=seconds
+                "conclude", on_hosts, token=token, timeout=seconds, of=_SCRIPT
             )
             return facts_module.understand(report)
 

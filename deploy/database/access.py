@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from deploy.database.url import variables
 from deploy.errors import CommandFailed, UsageError
-from deploy.remote.arrows import Arrows
+from deploy.remote.arrows import Arrows, fenced
 from deploy.remote.host import checked
-from deploy.remote.script import assemble
+from deploy.remote.script import FENCED, LIB, assemble
 
 if TYPE_CHECKING:
     from deploy.remote.host import Host
@@ -52,10 +52,10 @@ class Access:
     """What to look at when the server does not let us in."""
     _known: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
 
-    def psql(self, sql: str, *, timeout: float, doing: str) -> str:
+    def psql(self, sql: str, *, timeout: float, doing: str, changes: bool = False) -> str:
         """Run SQL in one session; see `deploy.database.server.Server`."""
         self._ask_version(doing)
-        return self._run(_PSQL, sql.encode(), timeout=timeout, doing=doing)
+        return self._run(_PSQL, sql.encode(), timeout=timeout, doing=doing, changes=changes)
 
     def arrows(self, settings: Mapping[str, str], *parts: str, doing: str) -> Arrows:
         """What sends scripts about this database to its host.
@@ -66,10 +66,7 @@ class Access:
             doing: what failed, if the server does not let us in.
         """
         self._ask_version(doing)
-        files = (
-            ("deploy.remote", "lib"),
-            *((PACKAGE, name) for name in (f"access-{self.part}", *parts)),
-        )
+        files = (LIB, *((PACKAGE, name) for name in (f"access-{self.part}", *parts)))
         return Arrows(self.host, {**self.settings, **self._known, **settings}, "", parts=files)
 
     def _ask_version(self, doing: str) -> None:
@@ -79,12 +76,20 @@ class Access:
         number = self._run(_VERSION, b"", timeout=_PULL, doing=doing)
         self._known["major"] = str(int(number) // 10000)
 
-    def _run(self, inside: str, stdin: bytes, *, timeout: float, doing: str) -> str:
+    def _run(
+        self, inside: str, stdin: bytes, *, timeout: float, doing: str, changes: bool = False
+    ) -> str:
         settings = {**self.settings, **self._known, "limit": f"{max(1, round(timeout))}"}
-        text = assemble(settings, [(PACKAGE, f"access-{self.part}")], calling(inside))
+        parts, call = [(PACKAGE, f"access-{self.part}")], calling(inside)
+        # A server that is thrown away has no fence: it is its maker's alone.
+        if changes and "fence" in settings:
+            parts, call = [LIB, *parts], guarded(inside)
+        text = assemble(settings, parts, call)
         result = self.host.exec(
             ["sh", "-c", text, "headway"], stdin=self.secret + stdin, timeout=timeout + SPARE
         )
+        if changes and result.exit_code == FENCED:
+            raise fenced(self.host.name)
         try:
             return checked(self.host, doing, result).text
         except CommandFailed as error:
@@ -101,6 +106,11 @@ class Access:
 def calling(inside: str) -> str:
     """The call of a script that runs one command where the database is."""
     return f"locate || exit 1\ninside {shlex.quote(inside)}"
+
+
+def guarded(inside: str) -> str:
+    """The same, unless a later lease than ours has been seen on the host."""
+    return f"guarded\n{calling(inside)}"
 
 
 def in_service(host: Host, project: str, service: str) -> Access:
@@ -155,7 +165,7 @@ def access_of(environment: Environment, hosts: Mapping[str, Host], fence: int = 
     else:
         assert database.url is not None  # noqa: S101 - looked at above
         found = by_url(host, environment.secret(database.url), database.image)
-    return replace(found, settings={**found.settings, "fence": str(fence)})
+    return replace(found, settings={**found.settings, "dir": environment.path, "fence": str(fence)})
 
 
 def _container(**settings: str) -> dict[str, str]:

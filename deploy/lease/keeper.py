@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from deploy.errors import Held, Refused
 from deploy.lease.lease import Lease
-from deploy.lease.words import Claim, Holder, Seen, understand
+from deploy.lease.words import Claim, Hold, Holder, Seen, understand
 from deploy.remote.script import Report
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ PARTS = (("deploy.remote", "lib"), ("deploy.remote", "lease"))
 STORIES = (*PARTS, ("deploy.remote", "story"))
 LOOK_AGAIN = 1.0
 """Seconds between two looks at a lease that somebody has."""
+ANSWER = "lease.answer_timeout"
 PREEMPT_WAIT = 600.0
 """Seconds for a run to come to its next safe point: longer than a slow host's longest step."""
 
@@ -57,7 +58,8 @@ class Keeper:
         settings = self.arrows.settings | claim.settings(self.expires_after, floor)
         arrows = replace(self.arrows, settings=settings, parts=parts)
         report = Report()
-        for line in arrows.read(what, arguments, timeout=self.answer_timeout, stdin=stdin):
+        seconds = self.answer_timeout
+        for line in arrows.read(what, arguments, timeout=seconds, stdin=stdin, of=ANSWER):
             report.add(line)
         failed = report.last("failed")
         if failed:
@@ -72,9 +74,12 @@ class Keeper:
         """Hold it for its owner across runs, unless somebody else does; say who holds it then."""
         return understand(self.ask(claim, "lease_hold"))
 
-    def break_(self, claim: Claim) -> None:
-        """Take it away from whoever has it or holds it."""
-        self.ask(claim, "lease_break")
+    def break_(self, claim: Claim, *, force: bool = False) -> Seen:
+        """Take it away from whoever has it or holds it; say what was in the way of that.
+
+        Without `force` that is a run which is at work, or somebody else who holds it.
+        """
+        return understand(self.ask(claim, "lease_break", arguments=["force"] if force else []))
 
     def take(self, claim: Claim, tell: Tell, *, wait: float = 0, preempt: bool = False) -> Lease:
         """Have the lease.
@@ -85,25 +90,35 @@ class Keeper:
         Args:
             claim: who asks.
             tell: told, in a line, what is waited for.
-            wait: seconds for which a live owner is waited for.
-            preempt: ask the owner to stop at the next safe point, and wait for that.
+            wait: seconds for which a live owner is waited for, and a person who holds it.
+            preempt: ask the owner to stop at the next safe point, and wait for that; a person who
+                holds it can't be asked so.
 
         Raises:
             Held: somebody else has it, or holds it.
             HostError: the host can't be asked.
             Refused: it can't keep a lease.
         """
-        until = self.clock() + max(wait, PREEMPT_WAIT if preempt else 0)
+        began = self.clock()
+        until = began + max(wait, PREEMPT_WAIT if preempt else 0)
         first: Holder | None = None
+        held: Hold | None = None
         while True:
             report = self.ask(claim, "lease_take")
             seen = understand(report)
             taken = report.last("taken")
             if taken:
-                token = int(taken["token"])
-                return Lease(self, claim, token, taken["was"], seen, clock=self.clock)
+                token, was = int(taken["token"]), taken["was"]
+                unsure = was != "free"
+                return Lease(self, claim, token, was, seen, unsure=unsure, clock=self.clock)
             if seen.hold:
-                raise held_by_hand(seen.hold)
+                if self.clock() >= began + wait:
+                    raise held_by_hand(seen.hold)
+                if seen.hold != held:
+                    held = seen.hold
+                    tell(f"held by {held}; waiting for up to {wait:g} s until it is given back")
+                self.sleep(LOOK_AGAIN)
+                continue
             holder = seen.holder
             if holder is None:
                 raise Refused(f"{self.arrows.host.name} did not say who has the lease")

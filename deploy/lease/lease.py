@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
-from deploy.errors import Held, HostError, Refused
+from deploy.errors import HeadwayError, Held, HostError, Refused
 from deploy.lease.words import SCHEMA
 
 if TYPE_CHECKING:
@@ -49,7 +49,9 @@ class Lease:
 
     `token` is its number; `was` is how it was before: free, expired, or broken (taken by force from
     somebody who may still be at work); `seen` has the lines of runs that have come to no end.
-    `on_ask` is told when somebody asks us to stop, `on_trouble` when it can't be renewed.
+    `on_ask` is told when somebody asks us to stop, and at once if they have asked already;
+    `on_trouble` is told when it can't be renewed. `unsure` is whether something may be at work on
+    a host that nobody has waited for.
     """
 
     keeper: _Keeper
@@ -57,17 +59,19 @@ class Lease:
     token: int
     was: str
     seen: Seen
-    on_ask: Callable[[str], None] = lambda _text: None
+    unsure: bool = False
     on_trouble: Callable[[str], None] = lambda _text: None
     clock: Callable[[], float] = time.monotonic
+    _on_ask: Callable[[str], None] = lambda _text: None
     _lost: str = ""
-    _asked: bool = False
+    _asked: str = ""
     _silent: bool = False
     _written: int = 0
     _unsent: list[str] = field(default_factory=list)
     _answered: float = field(init=False)
     _speaking: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _keeping: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _asking: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def __post_init__(self) -> None:
         """It was given a moment ago."""
@@ -91,6 +95,18 @@ class Lease:
                 self._written += 1
                 written = {"v": SCHEMA, "n": self._written, "at": _now(), "run": self.claim.run}
                 self._unsent.append(json.dumps({**written, **line}, separators=(",", ":")))
+
+    @property
+    def on_ask(self) -> Callable[[str], None]:
+        """Who is told, in a line, that somebody asks us to stop."""
+        return self._on_ask
+
+    @on_ask.setter
+    def on_ask(self, hear: Callable[[str], None]) -> None:
+        with self._asking:
+            self._on_ask = hear
+            if self._asked:
+                hear(self._asked)
 
     def record(self, *lines: Mapping[str, Any]) -> None:
         """Write lines into the run's record, and see that the lease is still ours.
@@ -123,6 +139,31 @@ class Lease:
             raise Held("the lease was lost", state="Nothing has been changed.")
         self.token = int(taken["token"])
 
+    @property
+    def silent(self) -> bool:
+        """Whether the keeper did not answer when it was last spoken to."""
+        return self._silent
+
+    def end(self) -> None:
+        """Give it back; where we are not sure of the hosts, the next one waits for them."""
+        self._speak("lease_leave" if self.unsure else "lease_release", ())
+
+    @contextlib.contextmanager
+    def at_work(self) -> Iterator[None]:
+        """While a script that nobody writes down is at work on a host.
+
+        It has come to its end if it has said so, well or not.
+        """
+        self.unsure = True
+        try:
+            yield
+        except HostError:
+            raise
+        except HeadwayError:
+            self.unsure = False
+            raise
+        self.unsure = False
+
     def release(self, *lines: Mapping[str, Any]) -> None:
         """Give it back, with the last lines of the record; where that fails, it expires."""
         self._speak("lease_release", lines)
@@ -152,7 +193,7 @@ class Lease:
             yield self
         finally:
             over.set()
-            self.release()
+            self.end()
 
     def _speak(self, what: str, lines: tuple[Mapping[str, Any], ...]) -> None:
         with self._speaking:
@@ -179,8 +220,10 @@ class Lease:
             owner = lost.get("lease")
             self._lost = f"{owner['owner']} has it" if owner else "it was taken away by hand"
         if asked and not self._asked:
-            self._asked = True
-            self.on_ask(f"{asked['lease']['by']} asks for the lease: {asked['lease']['reason']}")
+            with self._asking:
+                by, why = asked["lease"]["by"], asked["lease"]["reason"]
+                self._asked = f"{by} asks for the lease: {why}"
+                self._on_ask(self._asked)
 
 
 def _now() -> str:

@@ -104,6 +104,8 @@ def understand(report: Report) -> Seen:
     Raises:
         Refused: a newer Headway wrote it.
     """
+    if report.last("newer"):
+        raise _newer()
     event = report.last("busy") or report.last("holding") or report.last("expired")
     hold = report.last("held")
     return Seen(
@@ -138,8 +140,12 @@ def _hold(written: Mapping[str, Any]) -> Hold:
 
 def _ours(written: Mapping[str, Any]) -> Mapping[str, Any]:
     if written.get("v") != SCHEMA:
-        raise Refused("a newer version of Headway has the lease", mend=NEWER)
+        raise _newer()
     return written
+
+
+def _newer() -> Refused:
+    return Refused("a newer version of Headway has the lease", mend=NEWER)
 
 
 def _time(written: str) -> str:

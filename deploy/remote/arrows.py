@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from deploy.errors import CommandFailed, HeadwayError, Held, OutcomeUnknown, Unreachable
+from deploy.errors import CommandFailed, HeadwayError, Held, OutcomeUnknown, TimedOut, Unreachable
 from deploy.remote.script import Report, assemble, call_of, script
 
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 ASK_AGAIN_FOR = 60.0
 """Seconds for which a host that went away in the middle of an arrow is asked again, by default."""
+
+TOLD_TO_END = 124
+"""The exit code of a script that got SIGTERM (`lib.sh`), from its deadline or from anybody else."""
 
 
 class ArrowFailed(CommandFailed):
@@ -38,6 +41,14 @@ class ArrowFailed(CommandFailed):
 
 class Fenced(Held):
     """The host has seen a later lease than ours: it has changed nothing, and will not."""
+
+
+def fenced(host: str) -> Fenced:
+    """The error where a host has said so."""
+    return Fenced(
+        f"{host}: somebody has taken the lease over meanwhile, and this host takes no more orders "
+        "from us"
+    )
 
 
 @dataclass(frozen=True)
@@ -68,6 +79,7 @@ class Arrows:
         stdin: bytes = b"",
         say: Callable[[str, bool], None] | None = None,
         overrides: dict[str, str] | None = None,
+        of: str = "",
     ) -> Report:
         """Do one arrow, and return what it said.
 
@@ -79,6 +91,7 @@ class Arrows:
             stdin: what it reads.
             say: called with (text, is it a warning) as the script speaks.
             overrides: settings that differ for this arrow alone.
+            of: which settings the time-out comes from, in words, for who meets it.
 
         Raises:
             ArrowFailed: it ended, and said that it failed.
@@ -89,18 +102,30 @@ class Arrows:
         """
         settings = self.settings | (overrides or {}) | {"token": token}
         text = self._text(settings, arrow, arguments, locked=True)
-        return self._send(text, timeout=timeout, stdin=stdin, say=say or self._ignore)
+        late = self._late(arrow, timeout, of)
+        return self._send(text, late, timeout=timeout, stdin=stdin, say=say or self._ignore)
 
     def read(
-        self, arrow: str, arguments: Sequence[str] = (), *, timeout: float, stdin: bytes = b""
+        self,
+        arrow: str,
+        arguments: Sequence[str] = (),
+        *,
+        timeout: float,
+        stdin: bytes = b"",
+        of: str = "",
     ) -> list[str]:
-        """Run a part that only reads, and return its lines.
+        """Run a part that only reads, and return its lines; the arguments are those of `send`.
 
         Raises:
             HostError: as `Host.exec`; CommandFailed where it failed.
         """
         text = self._text(self.settings, arrow, arguments, locked=False)
-        result = self.host.exec(["sh", "-c", text, "headway"], stdin=stdin, timeout=timeout)
+        try:
+            result = self.host.exec(["sh", "-c", text, "headway"], stdin=stdin, timeout=timeout)
+        except TimedOut as error:
+            late = self._late(arrow, timeout, of)
+            late.state = error.state
+            raise late from error
         if result.exit_code != 0:
             raise CommandFailed(
                 self.host.name,
@@ -117,8 +142,18 @@ class Arrows:
             return assemble(settings, self.parts, call_of(arrow, arguments, locked=locked))
         return script(settings, self.proxy, arrow, arguments, locked=locked)
 
+    def _late(self, arrow: str, timeout: float, of: str) -> TimedOut:
+        said = f"{arrow} did not end within {timeout:g} s, and the host has ended it"
+        return TimedOut(self.host.name, f"{said} ({of})" if of else said)
+
     def _send(
-        self, text: str, *, timeout: float, stdin: bytes, say: Callable[[str, bool], None]
+        self,
+        text: str,
+        late: TimedOut,
+        *,
+        timeout: float,
+        stdin: bytes,
+        say: Callable[[str, bool], None],
     ) -> Report:
         lost: HeadwayError | None = None
         until = 0.0
@@ -142,6 +177,9 @@ class Arrows:
                 result = self.host.exec(
                     ["sh", "-c", text, "headway"], stdin=stdin, timeout=timeout, on_line=heard
                 )
+            except TimedOut as error:
+                late.state = error.state
+                raise late from error
             except (OutcomeUnknown, Unreachable) as error:
                 if lost is None and isinstance(error, Unreachable):
                     raise  # nothing was ever sent
@@ -159,10 +197,9 @@ class Arrows:
                 continue
             break
         if report.last("fenced"):
-            raise Fenced(
-                f"{self.host.name}: somebody has taken the lease over meanwhile, and this host "
-                "takes no more orders from us"
-            )
+            raise fenced(self.host.name)
+        if result.exit_code == TOLD_TO_END and result.seconds >= timeout:
+            raise late
         failed = report.last("failed")
         if result.exit_code == 0 and failed is None:
             return report

@@ -84,6 +84,14 @@ lease_is() {
 	fi
 }
 
+# newer: a later Headway has written what is here. What it means there is not guessed at, and stays.
+newer() {
+	for file in "$lease/now" "$lease/hold"; do
+		case $(number v "$file") in '' | 1) ;; *) return 0 ;; esac
+	done
+	return 1
+}
+
 # tell EVENT FILE [KEY VALUE]...: an event with the line of JSON that is in a file.
 tell() {
 	event=$1 file=$2
@@ -121,9 +129,13 @@ forget_old_records() {
 	done
 }
 
-# lease_take: says taken, held or busy. Asked again by the same run, it says the same again.
+# lease_take: says taken, held, busy or newer. Asked again by the same run, it says the same again.
 lease_take() {
 	lease_lock
+	if newer; then
+		say newer
+		return 0
+	fi
 	was=$(lease_is)
 	if [ "$was" = ours ]; then
 		say taken token "$(number token)" was "$(word was "$lease/given")"
@@ -226,10 +238,21 @@ lease_ask() {
 	tell told "$lease/now"
 }
 
-# lease_break: take it away from whoever has it. What they have begun on a host goes on to its end there;
-# the next one waits for that.
+# lease_break [force]: take it away from whoever has it or holds it; without force not from a run that is
+# at work by now, nor from another person, and then it says busy or held. What was begun on a host goes on
+# to its end there; the next one waits for that.
 lease_break() {
 	lease_lock
+	if [ "${1-}" != force ]; then
+		if [ "$(lease_is)" = alive ]; then
+			tell busy "$lease/now" age "$(age)"
+			return 0
+		fi
+		if [ -f "$lease/hold" ] && [ "$(word by "$lease/hold")" != "$(quote "$owner")" ]; then
+			tell held "$lease/hold"
+			return 0
+		fi
+	fi
 	if [ -f "$lease/now" ]; then
 		rm -f "$lease/now" "$lease/preempt"
 		: >"$lease/broken"
@@ -242,6 +265,10 @@ lease_break() {
 # lease_hold: nobody else changes the environment until it is given back.
 lease_hold() {
 	lease_lock
+	if newer; then
+		say newer
+		return 0
+	fi
 	if [ -f "$lease/hold" ] && [ "$(word by "$lease/hold")" != "$(quote "$owner")" ]; then
 		tell held "$lease/hold"
 		return 0

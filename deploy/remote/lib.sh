@@ -13,7 +13,8 @@ reason='' detail='' got='' failing='' extra=''
 # A connection that goes away must not stop what has begun: sshd has given the script a session of
 # its own already, so what could still end it is the write to a closed channel.
 trap '' HUP PIPE INT
-trap 'say failed reason "ended at its deadline on the host"; exit 124' TERM
+# Its deadline ends it so as well; who has sent it knows that, and which it was.
+trap 'say failed reason "told to end by the host (SIGTERM): it shuts down, or somebody has ended this"; exit 124' TERM
 
 quote() {
 	# Most values are plain, and four processes for each are most of what a script costs.
@@ -103,6 +104,16 @@ guard() {
 		echo "$fence" >"$state/fence.new" && sync "$state/fence.new" && mv -f "$state/fence.new" "$state/fence"
 	fi
 	exec 8>&-
+}
+
+# guarded: the same before what is no run of a script, such as a session of psql. It ends with its
+# connection, as nobody asks for it again.
+guarded() {
+	if [ "${fence:-0}" -gt 0 ]; then
+		mkdir -p "$state" || exit 1
+		guard
+	fi
+	trap - HUP PIPE INT TERM
 }
 
 # bar: our number is known here by now; wait for what an older lease has at work beside the roll, a

@@ -20,6 +20,9 @@ PARTS = ("lib", "compose", "health", "prepare", "stage", "switch", "settle", "ab
 """The files of this folder, in the order in which they are put together."""
 
 
+LIB = ("deploy.remote", "lib")
+"""What every script that changes something begins with."""
+
 CALL = "# headway"
 """The line between the parts and the call: up to it the text is the same for everybody, but for the
 settings before it (`gate.sh`)."""
@@ -72,6 +75,10 @@ def assemble(settings: Mapping[str, str], parts: Sequence[tuple[str, str]], call
     text = [f"{name}={shlex.quote(value)}" for name, value in sorted(settings.items())]
     text += [_part(package, name) for package, name in parts]
     return "\n".join([*text, CALL, call]) + "\n"
+
+
+FENCED = 6
+"""The exit code of `guard` in `lib.sh`."""
 
 
 @dataclass

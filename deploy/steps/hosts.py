@@ -51,7 +51,7 @@ class Target:
             self.deadlines.healthy_deadline * 2 + self._probing(one) + one.drain
             for one in self.placement.rolled
         )
-        self._send("stage", limit, roll, say)
+        self._send("stage", limit, roll, say, of="healthy_deadline, probe_deadline and drain")
 
     def switch(self, roll: Roll, say: Say) -> None:
         """Let the new containers answer, and watch them."""
@@ -59,12 +59,18 @@ class Target:
             self.deadlines.healthy_deadline + self._probing(one) + self.deadlines.stop_deadline
             for one in self.placement.rolled
         )
-        self._send("switch", limit, roll, say)
+        self._send(
+            "switch",
+            limit,
+            roll,
+            say,
+            of="bake, healthy_deadline, probe_deadline and stop_deadline",
+        )
 
     def settle(self, roll: Roll, say: Say) -> None:
         """Let the old containers finish, and make the new release the one that is read."""
         limit = sum(one.drain + self.deadlines.stop_deadline for one in self.placement.rolled)
-        self._send("settle", limit, roll, say)
+        self._send("settle", limit, roll, say, of="drain and stop_deadline")
 
     def place(self, roll: Roll, say: Say) -> None:
         """On a host that rolls nothing: make the release the one that is read."""
@@ -78,18 +84,27 @@ class Target:
         services = self.placement.rolled
         either = self.deadlines.healthy_deadline + self.deadlines.stop_deadline
         limit = sum(one.drain + either for one in services)
-        self._send("abandon", limit, self.forward, say)
+        self._send(
+            "abandon", limit, self.forward, say, of="drain, healthy_deadline and stop_deadline"
+        )
 
     def prepare(self, arrow: str, stdin: bytes, say: Say) -> None:
         """Have the release on the host, its images pulled, and what is not rolled running."""
-        self._send(arrow, self.deadlines.pull_deadline, self.forward, say, stdin)
+        self._send(
+            arrow, self.deadlines.pull_deadline, self.forward, say, stdin, of="pull_deadline"
+        )
 
     def _probing(self, one: Rolled) -> float:
         """Seconds in which every probe of a service has failed for good, or has succeeded."""
         each = self.deadlines.probe_deadline + self.deadlines.probe_timeout
         return each * (len(one.probes) + bool(one.version)) if one.port else 0.0
 
-    def _send(self, arrow: str, limit: float, roll: Roll, say: Say, stdin: bytes = b"") -> None:
+    def _send(
+        self, arrow: str, limit: float, roll: Roll, say: Say, stdin: bytes = b"", of: str = ""
+    ) -> None:
+        """Send an arrow, which may take `limit` seconds, of some settings, beside Docker's own."""
+        own = self.deadlines.script_deadline
+        beside = f", and {limit:g} s of {of}" if limit else ""
         settings = {
             "release": roll.release,
             "verb": roll.verb,
@@ -98,10 +113,11 @@ class Target:
         self.arrows.send(
             arrow,
             token=f"{self.deploy}.{roll.verb}.{arrow}",
-            timeout=self.deadlines.script_deadline + limit,
+            timeout=own + limit,
             stdin=stdin,
             say=say,
             overrides=settings,
+            of=f"{own:g} s of rollout.script_deadline{beside}",
         )
 
 

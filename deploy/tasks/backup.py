@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from deploy.redaction.sink import current
 from deploy.tasks.edge import Body, Verb, guarded, show, situation
+from deploy.tasks.leased import claim
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from deploy.database.backup.manifest import Manifest
     from deploy.database.backup.shelf import Shelf
+    from deploy.facts import HostFacts
     from deploy.situation import Situation
 
 ACTIONS = ("create", "list", "verify")
@@ -131,20 +133,21 @@ def _create(one: Situation, _name: str, as_json: bool) -> None:
 
     from deploy.database.backup.backups import Order, backups_of
     from deploy.database.backup.copies import copies_of
-    from deploy.errors import Refused
+    from deploy.errors import HostError, Refused
     from deploy.history import entries, releases, way_back
     from deploy.situation import whoami
 
     backups = backups_of(one.environment, one.hosts)
     say = (lambda _text, _warned: None) if as_json else told
     way: list[str] = []
+    facts: dict[str, HostFacts] = {}
     try:
+        _nobody_needs_one(one)
         facts = one.gather()
         way = way_back(entries(facts))
-    except Refused as error:
+    except (HostError, Refused) as error:
         say(f"{error.message}; so no old backup is removed", True)
         backups = replace(backups, keep=sys.maxsize)
-        facts = {}
     running = releases(facts).get(way[-1]) if way else None
     tag = running.tag if running else ""
     order = Order(way[-1] if way else "", tag, "hand", whoami(os.environ))
@@ -155,6 +158,23 @@ def _create(one: Situation, _name: str, as_json: bool) -> None:
         return
     show(created(manifest, backups.host, backups.folder))
     print(f"Back to it: inv restore.{one.environment.name} {manifest.name}")
+
+
+def _nobody_needs_one(one: Situation) -> None:
+    """Look whether a run is at work that may go back to a backup, or has died before its end.
+
+    Raises:
+        Refused: one is, or has.
+        HostError: nobody can say.
+    """
+    from deploy.errors import Refused
+    from deploy.journal import dead
+
+    seen = one.keeper.look(claim(one, "backup"))
+    if seen.holder:
+        raise Refused(f"{seen.holder} has the lease, and may need one")
+    if runs := dead(seen.records):
+        raise Refused(f"{runs[-1].run} died, and what it has left may need one")
 
 
 def created(manifest: Manifest, host: str, folder: str) -> str:

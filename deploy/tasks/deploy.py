@@ -65,7 +65,7 @@ def make(root: Path, name: str) -> Verb:
             with leased(one, reason, wait, look=look) as lease, ExitStack() as stack:
                 if then:
                     # A plan is of hosts as they were: what a dead run has left is not in it.
-                    no_dead(one, lease)
+                    no_dead(one, lease, f"inv plan.{name} --out FILE")
                 else:
                     stack.enter_context(after_the_dead(one, lease))
                 make = numbered(one, lease, look)

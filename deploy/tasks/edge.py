@@ -7,13 +7,10 @@ from __future__ import annotations
 
 import functools
 import os
-import signal
 import sys
-import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TextIO
 
 from invoke.exceptions import Exit
@@ -21,8 +18,10 @@ from invoke.tasks import Task
 
 from deploy.errors import Cancelled, HeadwayError, NeedsPerson
 from deploy.redaction.sink import current, redacted
+from deploy.tasks.signals import AtHand, until_a_safe_point
 
 if TYPE_CHECKING:
+    import threading
     from pathlib import Path
 
     from deploy.api import Intent
@@ -156,54 +155,6 @@ def situation(root: Path, name: str, only: Sequence[str] = ()) -> Iterator[Situa
         found.close()
 
 
-Leave = Callable[[], int]
-"""Lets go of everything at once, and returns the exit code."""
-
-
-@contextmanager
-def _until_a_safe_point(
-    warn: Callable[[str], None], leave: Leave | None = None
-) -> Iterator[threading.Event]:
-    """SIGINT and SIGHUP ask the run to stop between two steps; with `leave`, SIGTERM ends it.
-
-    A runner that is cancelled sends SIGINT, 7.5 s later SIGTERM, and 2.5 s later SIGKILL: how far
-    it has come is written down while there is time.
-    """
-    asked = threading.Event()
-    # A handler interrupts the main thread anywhere, with a lock in its hands or in the middle of a
-    # line: what it does is put here, which is made for that, and a thread does the rest.
-    came: SimpleQueue[int] = SimpleQueue()
-
-    def ask(number: int, _frame: object) -> None:
-        came.put(number)
-
-    def listen() -> None:
-        while number := came.get():
-            if number == signal.SIGTERM and leave:
-                code = leave()
-                sys.stdout.flush()
-                os._exit(code)
-            if asked.is_set():
-                warn(
-                    "still finishing the step at hand: a host must not be left half-way. Killing "
-                    "this process now is safe for the site; the next command takes back what is "
-                    "unfinished"
-                )
-            asked.set()
-
-    listener = threading.Thread(target=listen, daemon=True)
-    listener.start()
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, ask) for number in numbers}
-    try:
-        yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        came.put(0)
-        listener.join()
-
-
 def shown(
     run: Callable[[Stream, threading.Event], RunEnded],
     environment: Environment,
@@ -226,13 +177,20 @@ def shown(
         show(f"  ! {text}", to=sys.stderr)
 
     ends: list[RunEnded] = []
+    at_hand = AtHand()
     stream.listen(lambda event: ends.append(event) if isinstance(event, RunEnded) else None)
+    stream.listen(at_hand)
     if recorder:
         stream.listen(recorder)
     at_once, in_time = _listen(stream, environment, aside)
 
     def warn(text: str) -> None:
         stream.emit(Warned(text=text))
+
+    def say(text: str) -> None:
+        # After its end there is nothing to stop any more.
+        if not ends:
+            warn(text)
 
     def leave() -> int:
         assert lease is not None  # noqa: S101 - only handed on with one
@@ -255,7 +213,7 @@ def shown(
         return Cancelled.exit_code
 
     try:
-        with _until_a_safe_point(warn, leave if lease else None) as cancel:
+        with until_a_safe_point(say, leave if lease else None, lambda: str(at_hand)) as cancel:
             if lease:
                 lease.on_trouble = warn
 

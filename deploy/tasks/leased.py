@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from invoke.exceptions import Exit
 
-from deploy.errors import HeadwayError, Held, HostError, Refused, UsageError
+from deploy.errors import Cancelled, HeadwayError, Held, HostError, Refused, UsageError
 from deploy.redaction.sink import current
 from deploy.tasks.edge import refused, show, shown
+from deploy.tasks.signals import outside_of_a_run
 
 if TYPE_CHECKING:
     from deploy.api import Intent
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
     from deploy.lease.words import Claim, Seen
     from deploy.recovery import Way
     from deploy.situation import Situation
+    from deploy.tasks.signals import Leave
 
-HELP = {"wait": "how long to wait for somebody else's run to end: 15m"}
+HELP = {"wait": "how long to wait for who has the lease or holds it: 15m"}
 
 
 def claim(one: Situation, reason: str) -> Claim:
@@ -75,11 +77,35 @@ def leased(
     except (HostError, Refused) as error:
         raise refused(_why(one, error, look)) from None
     one.fence = lease.token
-    with lease.kept():
-        if lease.was != "free":
-            told(_taken_over(lease))
-            one.bar()
-        yield lease
+    try:
+        with outside_of_a_run(leaving(one, lease)), lease.kept():
+            if lease.unsure:
+                told(_taken_over(lease))
+                one.bar()
+                lease.unsure = False
+            yield lease
+    except KeyboardInterrupt:
+        raise Cancelled("stopped, as asked", state=_given_back(one, lease)) from None
+
+
+def leaving(one: Situation, lease: Lease, more: str = "") -> Leave:
+    """What gives the lease back at once, and says so; `more` is said after it."""
+
+    def leave() -> int:
+        lease.end()
+        told("\n".join(filter(None, ("stopped at once, as asked", _given_back(one, lease), more))))
+        return Cancelled.exit_code
+
+    return leave
+
+
+def _given_back(one: Situation, lease: Lease) -> str:
+    name = one.environment.name
+    if lease.silent:
+        return f"The lease of {name} could not be given back, and expires by itself."
+    if lease.unsure:
+        return f"The lease of {name} is given back; who comes next waits for what is at work there."
+    return f"The lease of {name} is given back."
 
 
 def _why(one: Situation, error: HeadwayError, look: Callable[[], object] | None) -> HeadwayError:
@@ -187,8 +213,13 @@ def left_out(one: Situation, runs: Iterable[Dead]) -> list[str]:
     return [host for host in one.left_out if host in had]
 
 
-def no_dead(one: Situation, lease: Lease) -> None:
-    """Have it that no run that died has left anything, before what was planned is done.
+def no_dead(one: Situation, lease: Lease, then: str) -> None:
+    """Have it that no run that died has left anything, before something else is done.
+
+    Args:
+        one: the environment.
+        lease: its lease.
+        then: what to type once that is mended.
 
     Raises:
         Exit: one has; which has been shown.
@@ -197,8 +228,7 @@ def no_dead(one: Situation, lease: Lease) -> None:
 
     runs = dead(lease.seen.records)
     if runs:
-        name = one.environment.name
-        mend = f"inv recover.{name}    then plan it again: inv plan.{name} --out FILE"
+        mend = f"inv recover.{one.environment.name}; then {then}"
         raise refused(Refused(f"{runs[-1].run} died, and what it has left comes first", mend=mend))
 
 

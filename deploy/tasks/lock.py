@@ -72,7 +72,11 @@ def unlock(root: Path, name: str) -> Verb:
                 _theirs(seen, mine.name)
             if not yes:
                 _ask(name)
-            one.keeper.break_(mine)
+            # Somebody may have come while the question stood there.
+            seen = one.keeper.break_(mine, force=force)
+            if seen.holder or seen.hold:
+                show("\n".join(described(seen)))
+                _theirs(seen, mine.name)
         show(f"{name} is free. What a run has left in its middle: inv recover.{name}")
 
     return unlock

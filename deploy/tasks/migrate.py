@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from invoke.exceptions import Exit
 
 from deploy.tasks.edge import Verb, carry_out, show, situation, verb
-from deploy.tasks.leased import leased, no_dead, numbered
+from deploy.tasks.leased import HELP, leased, no_dead, numbered
 
 if TYPE_CHECKING:
     from invoke.context import Context
@@ -43,6 +43,7 @@ def make(root: Path, name: str) -> Verb:
             "since": "a tag or commit: judge what it does not have, as pending all at once",
             "format": "plain, github (annotations), or json",
             "json": "the same as --format json",
+            **HELP,
         },
     )
     def migrate(
@@ -56,6 +57,7 @@ def make(root: Path, name: str) -> Verb:
         since: str | None = None,
         format: str | None = None,
         json: bool = False,
+        wait: str | None = None,
     ) -> None:
         """Back up and migrate the database, and roll no host."""
         from deploy.settings.names import known
@@ -86,9 +88,10 @@ def make(root: Path, name: str) -> Verb:
             def look() -> Intent:
                 return _as_planned(one, _intended(one, then.tag if then else tag), then, whose)
 
-            with leased(one, "migrate", look=look) as lease:
-                if then:
-                    no_dead(one, lease)
+            with leased(one, "migrate", wait, look=look) as lease:
+                no_dead(
+                    one, lease, f"inv plan.{name} --out FILE" if then else f"inv migrate.{name}"
+                )
                 make = numbered(one, lease, look)
                 carry_out(make, database_alone=True, lease=lease)
 

@@ -11,20 +11,29 @@ from invoke.exceptions import Exit
 
 from deploy.tasks.backup import told, worded
 from deploy.tasks.edge import Verb, show, situation, somebody_is_here
-from deploy.tasks.leased import leased
+from deploy.tasks.leased import HELP, leased, leaving, no_dead
+from deploy.tasks.signals import until_a_safe_point
 
 if TYPE_CHECKING:
     from invoke.context import Context
 
+    from deploy.database.backup.manifest import Manifest
     from deploy.database.backup.ordered import RestoreOrder
     from deploy.database.backup.restore import Prospect
+    from deploy.lease.lease import Lease
+    from deploy.situation import Situation
 
 
 def make(root: Path, name: str) -> Verb:
     """The task for one environment."""
 
     def restore(
-        _c: Context, backup: str = "", yes: bool = False, out: str = "", plan_file: str = ""
+        _c: Context,
+        backup: str = "",
+        yes: bool = False,
+        out: str = "",
+        plan_file: str = "",
+        wait: str = "",
     ) -> None:
         """Put the database back to a backup."""
         from deploy.database.backup.backups import backups_of
@@ -44,37 +53,28 @@ def make(root: Path, name: str) -> Verb:
                     state="Nothing has been changed.",
                     mend=f"inv backup.{name} lists them; then inv restore.{name} NAME",
                 )
-            if not out:
-                whose = approval(one, then, "restore", f"inv restore {shlex.quote(backup)}")
-            work = Restore(backups_of(one.environment, one.hosts))
-            prospect = work.look(backup.removesuffix(".dump"))
-            show(rendered(prospect, one.environment.app, name))
-            now = ordered(
-                whoami(os.environ),
-                one.environment.app,
-                name,
-                prospect.manifest,
-                prospect.database,
-            )
+
+            def look() -> tuple[Prospect, RestoreOrder]:
+                work = Restore(backups_of(one.environment, one.hosts))
+                found = work.look(backup.removesuffix(".dump"))
+                show(rendered(found, one.environment.app, name))
+                by, app = whoami(os.environ), one.environment.app
+                return found, ordered(by, app, name, found.manifest, found.database)
+
             if out:
-                _write(out, now)
+                _write(out, look()[1])
                 return
-            if then:
-                hold(then, now)
-            if whose.approved_by:
-                told(f"ordered by {whose.by}, approved by {whose.approved_by}", False)
-            if not yes:
-                if not somebody_is_here():
-                    raise UsageError(
-                        "nobody is here to be asked",
-                        state="Nothing has been changed.",
-                        mend=f"inv restore.{name} {backup} --yes",
-                    )
-                if not _sure():
-                    raise Exit("Nothing has been changed.", code=130)
-            with leased(one, f"restore of {backup}"):
-                work = Restore(backups_of(one.environment, one.hosts, one.fence))
-                manifest = work.carry_out(prospect, told)
+            whose = approval(one, then, "restore", f"inv restore {shlex.quote(backup)}")
+            with leased(one, f"restore of {backup}", wait) as lease:
+                no_dead(one, lease, f"inv restore.{name} {shlex.quote(backup)}")
+                prospect, now = look()
+                if then:
+                    hold(then, now)
+                if whose.approved_by:
+                    told(f"ordered by {whose.by}, approved by {whose.approved_by}", False)
+                if not yes:
+                    _ask(f"inv restore.{name} {shlex.quote(backup)} --yes")
+                manifest = _carried_out(one, lease, prospect)
         seconds = duration(float(manifest.body["restored"]["seconds"]))
         print(
             f"{prospect.database} is {manifest.name}, restored in {seconds}.\n"
@@ -91,6 +91,7 @@ def make(root: Path, name: str) -> Verb:
             "yes": "do not ask; needed where nobody can answer",
             "out": "change nothing, and write the order there, for somebody else to approve",
             "plan_file": "do what was ordered there, or nothing",
+            **HELP,
         },
         {"": 1},
     )
@@ -141,9 +142,38 @@ def rendered(prospect: Prospect, app: str, environment: str) -> str:
     return "\n".join(lines)
 
 
-def _sure() -> bool:
+def _ask(mend: str) -> None:
+    from deploy.errors import UsageError
+
+    if not somebody_is_here():
+        raise UsageError("nobody is here to be asked", state="Nothing has been changed.", mend=mend)
     try:
         answer = input("These writes will be lost. Go ahead? [y/N] ")
     except EOFError:
-        return False
-    return answer.strip().lower() in {"y", "yes"}
+        answer = ""
+    if answer.strip().lower() not in {"y", "yes"}:
+        raise Exit("Nothing has been changed.", code=130)
+
+
+def _carried_out(one: Situation, lease: Lease, prospect: Prospect) -> Manifest:
+    """Do it, unless somebody asks it to stop before the names are swapped."""
+    from deploy.database.backup.backups import backups_of
+    from deploy.database.backup.restore import Restore
+
+    def warn(text: str) -> None:
+        told(text, True)
+
+    work = Restore(backups_of(one.environment, one.hosts, one.fence))
+    doing = "what is done to the database"
+    left = (
+        f"it comes to its end there, and {prospect.fresh} may be left on the server, to be dropped"
+    )
+    leave = leaving(one, lease, f"What was begun: {left}.")
+    with lease.at_work(), until_a_safe_point(warn, leave, lambda: doing, left) as stop:
+
+        def asked(text: str) -> None:
+            warn(f"{text}; stopping before the swap")
+            stop.set()
+
+        lease.on_ask = asked
+        return work.carry_out(prospect, told, stop)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from deploy.errors import HeadwayError
+from deploy.errors import TimedOut
 from deploy.remote.arrows import ArrowFailed
 
 from .at_once import at_once, some
@@ -212,7 +212,7 @@ def test_an_arrow_that_is_ended_at_its_deadline_says_so(project: Project) -> Non
     v1, v2 = project.release("v1"), project.release("v2", BEHAVIOUR="sick")
     project.roll(v1)
     project.deliver(v2)
-    with pytest.raises(HeadwayError, match="ended at its deadline on the host"):
+    with pytest.raises(TimedOut, match=r"here: stage did not end within 1\.5 s, and the host has"):
         project.send("stage", v2, timeout=1.5)
     assert project.next() == "staging"
     project.send("abandon", v2)

@@ -13,7 +13,7 @@ import pytest
 
 from deploy.database.backup.backups import Backups, Order
 from deploy.database.backup.restore import Restore
-from deploy.errors import HeadwayError, Refused, Reverted, UsageError
+from deploy.errors import Cancelled, HeadwayError, Refused, Reverted, UsageError
 
 from .conftest import BOTH, Heard, Server, asked, folder
 
@@ -72,6 +72,20 @@ def test_it_comes_back_and_the_present_one_is_kept(
         f"restoring into {prospect.fresh}",
         "looked at: 3 tables, 2 migrations, the last two",
     ]
+
+
+def test_asked_to_stop_it_stops_before_the_swap(
+    server: Server, backups: Backups, database: str, made: Manifest
+) -> None:
+    asked(server.access(database), "delete from big where id > 10")
+    stop = threading.Event()
+    stop.set()
+    restore = Restore(backups)
+    with pytest.raises(Cancelled, match="before the swap") as stopped:
+        restore.carry_out(restore.look(made.name), Heard(), stop)
+    assert stopped.value.state == f"{database} is as it was."
+    assert databases(server, database) == ["shop"]
+    assert rows(server, database) == "10"
 
 
 def test_sessions_are_ended_and_come_back(

@@ -95,7 +95,7 @@ class Near(Access):
 
     shells: Shells = field(kw_only=True)
 
-    def psql(self, sql: str, *, timeout: float, doing: str) -> str:
+    def psql(self, sql: str, *, timeout: float, doing: str, changes: bool = False) -> str:
         command = f"database={shlex.quote(self.settings['database'])}\n{PSQL}"
         result = self.shells.run(command, sql.encode(), timeout=timeout)
         return checked(self.host, doing, result).text

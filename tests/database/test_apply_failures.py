@@ -108,7 +108,7 @@ def test_no_right_to_begin(postgres: Near) -> None:
 
         host: Host
 
-        def psql(self, sql: str, *, timeout: float, doing: str) -> str:
+        def psql(self, sql: str, *, timeout: float, doing: str, changes: bool = False) -> str:
             return postgres.psql(
                 f"set session authorization poor;\n{_kept(sql)}", timeout=timeout, doing=doing
             )

@@ -46,7 +46,7 @@ class Losing:
     def host(self) -> Host:
         return self.server.host
 
-    def psql(self, sql: str, *, timeout: float, doing: str) -> str:
+    def psql(self, sql: str, *, timeout: float, doing: str, changes: bool = False) -> str:
         if "-watch" in sql:
             return ""
         call = next(self.calls)

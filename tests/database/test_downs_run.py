@@ -236,7 +236,7 @@ class Between:
         self.postgres, self.sign, self.sql, self.lose = postgres, sign, sql, lose
         self.host = postgres.host
 
-    def psql(self, sql: str, *, timeout: float, doing: str) -> str:
+    def psql(self, sql: str, *, timeout: float, doing: str, changes: bool = False) -> str:
         mine = self.sign in sql
         if mine and self.sql:
             asked(self.postgres, self.sql)
@@ -315,5 +315,5 @@ class As:
         asked(postgres, "create role weak; grant usage on schema drizzle, public to weak")
         asked(postgres, "grant select on all tables in schema drizzle to weak")
 
-    def psql(self, sql: str, *, timeout: float, doing: str) -> str:
+    def psql(self, sql: str, *, timeout: float, doing: str, changes: bool = False) -> str:
         return self.postgres.psql(f"set role weak;\n{sql}", timeout=timeout, doing=doing)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import subprocess
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from deploy.database.backup.copies import Copies, _File
 from deploy.remote.arrows import ArrowFailed, Arrows, Fenced
 from tests.localhost import LocalHost
 
@@ -61,6 +65,35 @@ def test_who_takes_over_waits_for_every_kind_of_script(tmp_path: Path) -> None:
         finally:
             os.killpg(backup.pid, signal.SIGKILL)
     send(tmp_path, 4, "c", "bar", lock_wait="5")
+
+
+def copied(folder: Path, fence: int) -> str:
+    """A small backup of `db-1`, copied to another host under a number."""
+    place = folder / "backups"
+    place.mkdir(exist_ok=True)
+    (place / "shop.dump").write_bytes(b"dump")
+    settings = {"dir": str(folder), "fence": str(fence)}
+    backups: Any = SimpleNamespace(
+        access=SimpleNamespace(settings=settings, host=LocalHost("db-1")),
+        home=str(folder),
+        folder=str(place),
+        host="db-1",
+        timeout=20,
+    )
+    manifest: Any = SimpleNamespace(name="shop", to_json=lambda: "{}")
+    digest = hashlib.sha256(b"dump").hexdigest()
+    copies = Copies(backups, {"other": LocalHost("other")}, [], folder)
+    return copies._to_host("other", str(folder / "kept"), manifest, _File("shop.dump", 4, digest))
+
+
+def test_a_copy_of_a_backup_is_not_written_under_an_older_one(tmp_path: Path) -> None:
+    assert copied(tmp_path, 3) == f"other:{tmp_path}/kept/shop.dump"
+    assert (tmp_path / "kept" / "shop.dump").read_bytes() == b"dump"
+    (tmp_path / ".headway" / "fence").write_text("4\n")
+    (tmp_path / "kept" / "shop.dump").unlink()
+    with pytest.raises(Fenced, match="other: somebody has taken the lease over"):
+        copied(tmp_path, 3)
+    assert [path.name for path in (tmp_path / "kept").iterdir()] == ["shop.json"]
 
 
 def test_without_a_lease_nothing_is_compared(tmp_path: Path) -> None:

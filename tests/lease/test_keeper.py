@@ -8,15 +8,19 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from deploy.errors import Held, Refused
+from deploy.errors import Held, OutcomeUnknown, Refused, Reverted
 from deploy.lease.words import Claim
+from deploy.tasks.leased import leased
 from tests.lease.conftest import MakeKeeper, claim
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from deploy.lease.keeper import Keeper
     from deploy.lease.lease import Lease
 
@@ -152,6 +156,28 @@ def test_waiting_for_a_live_one(make_keeper: MakeKeeper) -> None:
     assert "waiting for it for up to 20 s" in said[0]
 
 
+def test_waiting_for_a_person_to_give_it_back(make_keeper: MakeKeeper) -> None:
+    keeper = make_keeper(40)
+    keeper.hold(claim("h-1", "ana@laptop", "we move the DNS"))
+    threading.Timer(1.5, keeper.break_, [claim("u-1")]).start()
+    said: list[str] = []
+    taken = keeper.take(claim("d-2", "ben@desk"), said.append, wait=20)
+    assert taken.token == 1
+    assert len(said) == 1
+    assert said[0].startswith("held by ana@laptop since 2")
+    assert "we move the DNS; waiting for up to 20 s until it is given back" in said[0]
+
+
+@pytest.mark.parametrize("how", [{"wait": 1}, {"preempt": True}, {}])
+def test_a_hold_that_stays_is_a_refusal(make_keeper: MakeKeeper, how: dict[str, Any]) -> None:
+    keeper = make_keeper(40)
+    keeper.hold(claim("h-1", "ana@laptop", "we move the DNS"))
+    began = time.monotonic()
+    with pytest.raises(Held, match=r"held by ana@laptop since 2.*: we move the DNS"):
+        keeper.take(claim("d-2", "ben@desk"), quiet, **how)
+    assert time.monotonic() - began < 10, "a person is not asked to stop, and not waited for"
+
+
 def test_waiting_has_an_end(make_keeper: MakeKeeper) -> None:
     keeper = make_keeper(40)
     keeper.take(claim("d-1"), quiet)
@@ -184,6 +210,20 @@ def test_a_rollback_asks_the_owner_to_stop(make_keeper: MakeKeeper) -> None:
     assert later == []
 
 
+def test_who_asks_while_nobody_listens_is_heard_later(keeper: Keeper) -> None:
+    """The run still looks, or waits for an answer; later there are two that can be stopped."""
+    lease = keeper.take(claim("d-1"), quiet)
+    keeper.ask(claim("r-2", "ben@desk", "rollback"), "lease_ask")
+    lease.record()
+    first: list[str] = []
+    second: list[str] = []
+    lease.on_ask = first.append
+    assert first == ["ben@desk asks for the lease: rollback"]
+    lease.record()
+    lease.on_ask = second.append
+    assert (first, second) == (first[:1], first)
+
+
 def test_held_by_a_person(keeper: Keeper) -> None:
     keeper.ask(claim("h-1", "ana@laptop", 'we move the "DNS"'), "lease_hold")
     with pytest.raises(Held, match=r'held by ana@laptop since 2.*: we move the "DNS"'):
@@ -194,19 +234,67 @@ def test_held_by_a_person(keeper: Keeper) -> None:
     hold = keeper.look(claim("h-3")).hold
     assert hold is not None
     assert hold.by == "ana@laptop", "another one's is not taken by holding it too"
-    keeper.ask(claim("h-4"), "lease_break")
+    other = keeper.break_(claim("h-4", "ben@desk")).hold
+    assert other is not None
+    assert other.by == "ana@laptop", "it is not theirs to give back"
+    assert keeper.break_(claim("h-4")).hold is None
     assert keeper.look(claim("h-5")).hold is None
 
 
 def test_taken_away_by_force(keeper: Keeper) -> None:
     lease = keeper.take(claim("d-1"), quiet)
-    keeper.ask(claim("u-1", "ben@desk"), "lease_break")
+    holder = keeper.break_(claim("u-1", "ben@desk")).holder
+    assert holder is not None
+    assert holder.run == "d-1", "without force it stays theirs"
+    lease.record({"what": "began"})
+    keeper.break_(claim("u-1", "ben@desk"), force=True)
     with pytest.raises(Held, match="taken away by hand"):
         lease.record({"what": "doing"})
     after = keeper.take(claim("d-2", "ben@desk"), quiet)
     assert after.was == "broken"
     after.release()
     assert keeper.take(claim("d-3"), quiet).was == "free"
+
+
+ENDS: dict[str, tuple[Exception, str]] = {
+    "it said that it failed": (Reverted("it failed"), "free"),
+    "nothing is known of it": (OutcomeUnknown("db-1", "the connection was lost"), "broken"),
+}
+
+
+@pytest.mark.parametrize(("error", "was"), ENDS.values(), ids=ENDS)
+def test_what_may_be_at_work_is_waited_for_by_the_next_one(
+    keeper: Keeper, error: Exception, was: str
+) -> None:
+    lease = keeper.take(claim("d-1"), quiet)
+    with pytest.raises(type(error)), lease.kept(), lease.at_work():
+        raise error
+    assert keeper.take(claim("d-2"), quiet).was == was
+
+
+def test_who_could_not_wait_for_it_leaves_that_to_the_next_one(
+    keeper: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was taken over is as good as free only once every host was waited for."""
+    monkeypatch.setenv("GITHUB_ACTOR", "ben")
+    keeper.take(claim("d-1"), quiet)
+    keeper.break_(claim("u-1"), force=True)
+    waited: list[str] = []
+
+    def has(run: str, bar: Callable[[], object]) -> str:
+        about = SimpleNamespace(name="staging", lease_host="web-1")
+        one: Any = SimpleNamespace(run=run, environment=about, keeper=keeper, bar=bar)
+        with leased(one, "deploy") as lease:
+            return lease.was
+
+    def busy() -> None:
+        raise Refused("a backup of an earlier run has been at work on this host for 120 s")
+
+    with pytest.raises(Refused, match="a backup of an earlier run"):
+        has("d-2", busy)
+    assert has("d-3", lambda: waited.append("d-3")) == "broken"
+    assert has("d-4", lambda: waited.append("d-4")) == "free"
+    assert waited == ["d-3"]
 
 
 def test_above_what_a_host_has_seen_of_another_keeper(keeper: Keeper) -> None:
@@ -338,6 +426,34 @@ def test_a_lease_of_a_newer_headway_is_not_guessed_at(keeper: Keeper) -> None:
     file.write_text(file.read_text().replace('"v":1', '"v":2'))
     with pytest.raises(Refused, match="newer version of Headway"):
         keeper.take(claim("d-2"), quiet)
+
+
+NEWER = {
+    "expired": '{"v":2,"token":7,"run":"d-1","boot":"0-0-0-0","renewed":0,"ttl":-1}',
+    "in another form": '{"v":2,"owner":{"name":"ana"}}',
+}
+
+
+@pytest.mark.parametrize("written", NEWER.values(), ids=NEWER)
+@pytest.mark.parametrize("name", ["now", "hold"])
+def test_nothing_is_written_over_what_a_newer_headway_wrote(
+    keeper: Keeper, name: str, written: str
+) -> None:
+    keeper.take(claim("d-1"), quiet).release()
+    file = place(keeper) / name
+    file.write_text(written + "\n")
+    before = {path.name: path.read_bytes() for path in place(keeper).iterdir() if path.is_file()}
+    for ask in (lambda: keeper.take(claim("d-2"), quiet), lambda: keeper.hold(claim("h-3"))):
+        with pytest.raises(Refused, match="newer version of Headway"):
+            ask()
+    after = {path.name: path.read_bytes() for path in place(keeper).iterdir() if path.is_file()}
+    assert after == before
+
+
+def test_a_line_that_was_cut_off_is_nobodys(keeper: Keeper) -> None:
+    keeper.take(claim("d-1"), quiet)
+    (place(keeper) / "now").write_text("")
+    assert keeper.take(claim("d-2"), quiet).token == 2
 
 
 def test_a_name_cannot_become_another_key(keeper: Keeper) -> None:

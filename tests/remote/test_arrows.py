@@ -11,9 +11,11 @@ import pytest
 from deploy.errors import CommandFailed, HostError, OutcomeUnknown, TimedOut, Unreachable
 from deploy.remote.arrows import ArrowFailed, Arrows
 from deploy.remote.fake import Answer, Call, FakeHost, hangs, lost_after, lost_before, says
+from tests.localhost import LocalHost
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from deploy.remote.host import Result
     from deploy.remote.script import Report
@@ -214,11 +216,40 @@ def test_a_failure_after_a_loss_is_that_failure() -> None:
         fleet.send()
 
 
-def test_ended_at_its_deadline() -> None:
-    fleet = Fleet([hangs])
-    with pytest.raises(TimedOut):
-        fleet.send()
+TOLD = '{"event":"failed","reason":"told to end by the host (SIGTERM)"}\n'
+
+
+@pytest.mark.parametrize("answer", [hangs, says(TOLD, 124, seconds=30.01)])
+def test_ended_at_its_deadline(answer: Any) -> None:
+    """Whichever way it is heard of, it is said whose deadline that was."""
+    fleet = Fleet([answer])
+    with pytest.raises(TimedOut) as late:
+        fleet.send(of="20 s of this, and 10 s of that")
+    assert late.value.reason == (
+        "stage did not end within 30 s, and the host has ended it (20 s of this, and 10 s of that)"
+    )
     assert len(fleet.host.calls) == 1
+
+
+def test_told_to_end_before_its_deadline_is_not_its_deadline() -> None:
+    """The host shuts down."""
+    fleet = Fleet([says(TOLD, 124, seconds=12)])
+    with pytest.raises(ArrowFailed, match="told to end by the host"):
+        fleet.send()
+
+
+def test_a_script_that_is_told_to_end_says_so(tmp_path: Path) -> None:
+    settings = dict.fromkeys(("project", "network", "release", "deploy", "verb", "by", "keep"), "")
+    settings |= {"dir": str(tmp_path), "lock_wait": "5"}
+    arrows = Arrows(LocalHost(), settings, "caddy")
+    with pytest.raises(ArrowFailed, match=r"told to end by the host .SIGTERM.: it shuts down"):
+        arrows.send("eval", ["kill -TERM $$; sleep 9"], token="t", timeout=30)
+
+
+def test_reading_ended_at_its_deadline() -> None:
+    fleet = Fleet([hangs])
+    with pytest.raises(TimedOut, match=r"facts did not end within 7 s, .* .those 7 s."):
+        fleet.arrows.read("facts", timeout=7, of="those 7 s")
 
 
 def test_reading() -> None:

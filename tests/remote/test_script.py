@@ -234,7 +234,12 @@ def test_shellcheck_finds_nothing_in_the_whole(proxy: str, tmp_path: Path) -> No
     whole = script(SETTINGS, proxy, "true", locked=False).removesuffix(f"{CALL}\ntrue\n")
     # The functions whose names are handed to each_service and the like get seven fields.
     named = sorted(set(re.findall(r"\beach_\w+ (\w+)", whole)))
-    calls = ["begin", *(f"{one} 1 2 3 4 5 6 7" for one in (*LOCKED, "facts", *named)), "finish $?"]
+    calls = [
+        "begin",
+        "guarded",
+        *(f"{one} 1 2 3 4 5 6 7" for one in (*LOCKED, "facts", *named)),
+        "finish $?",
+    ]
     file = tmp_path / "whole.sh"
     # Directives are comments, which are not sent; here they have to count.
     file.write_text("#!/bin/sh\n" + with_directives(whole, proxy) + "\n".join(calls) + "\n")

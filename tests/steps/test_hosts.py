@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from deploy.compose.placement import Placement, Rolled
-from deploy.errors import NeedsPerson
+from deploy.errors import NeedsPerson, TimedOut
 from deploy.remote.arrows import ArrowFailed, Arrows
-from deploy.remote.fake import Call, FakeHost, says
+from deploy.remote.fake import Call, FakeHost, hangs, says
 from deploy.settings.sections import Rollout
 from deploy.steps.hosts import Place, Prepare, Roll, Settle, Stage, Switch, Target
 
@@ -145,6 +145,23 @@ def test_deadlines_cover_what_an_arrow_may_take() -> None:
     assert switch > 10 + 60 * 2
     assert settle > (30 + 60) + (10 + 60)
     assert all(limit < 900 for limit in (stage, switch, settle))
+
+
+ENDED = "and the host has ended it (120 s of rollout.script_deadline"
+LATE = {
+    Stage: f"400 s, {ENDED}, and 280 s of healthy_deadline, probe_deadline and drain)",
+    Settle: f"280 s, {ENDED}, and 160 s of drain and stop_deadline)",
+    Place: f"120 s, {ENDED})",
+}
+
+
+@pytest.mark.parametrize("step", LATE, ids=lambda step: step.__name__)
+def test_an_arrow_that_is_late_names_the_settings(step: Any) -> None:
+    fixture = Fixture()
+    fixture.host.script = hangs
+    with pytest.raises(TimedOut) as late:
+        step(fixture.target).do(fixture.say)
+    assert late.value.reason.partition(" within ")[2] == LATE[step]
 
 
 @pytest.mark.parametrize("step", [Stage, Switch])

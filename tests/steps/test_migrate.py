@@ -37,7 +37,7 @@ class Database:
         default_factory=lambda: FakeHost("db-1", lambda _: Result(0, b"", b"", 0))
     )
 
-    def psql(self, sql: str, *, timeout: float, doing: str) -> str:
+    def psql(self, sql: str, *, timeout: float, doing: str, changes: bool = False) -> str:
         del timeout
         if "insert into" not in sql:
             rows = [

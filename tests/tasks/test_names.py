@@ -276,7 +276,7 @@ Options:
   --plan-file=STRING   do exactly what inv plan --out wrote there, or nothing
   --tag=STRING         the image's tag; without it, the commit that is checked
                        out
-  --wait=STRING        how long to wait for somebody else's run to end: 15m
+  --wait=STRING        how long to wait for who has the lease or holds it: 15m
   --yes                do not ask, even before a terminal
 
 """,
@@ -293,7 +293,7 @@ Options:
   --reason=STRING   why, for whoever finds it taken
   --to=STRING       a tag or a release's id; without it, the last good release
                     before this one
-  --wait=STRING     how long to wait for somebody else's run to end: 15m
+  --wait=STRING     how long to wait for who has the lease or holds it: 15m
   --with-database   then take back what has been applied since, if nothing is
                     lost by it
 

@@ -266,8 +266,14 @@ def test_migrations_are_those_of_the_plan_or_none(
     assert typed.migrate(plan_file=file) == 3
     assert "this is not what was planned any more" in capsys.readouterr().out
     typed.lease = Lease(BEGAN)
-    assert typed.migrate(plan_file=file) == 3
-    assert "d-1 died, and what it has left comes first" in capsys.readouterr().out
+    for given, then in (
+        ({"plan_file": file}, "inv plan.staging --out FILE"),
+        ({"tag": "v3"}, "inv migrate.staging"),
+    ):
+        assert typed.migrate(**given) == 3
+        said = capsys.readouterr().out
+        assert "d-1 died, and what it has left comes first" in said
+        assert f"inv recover.staging; then {then}" in said
 
 
 def test_who_approved_at_github_is_written_down(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +18,10 @@ from deploy.database.backup.manifest import Manifest
 from deploy.database.backup.ordered import ordered, read
 from deploy.database.backup.restore import Prospect
 from deploy.errors import UsageError
+from deploy.lease.words import Seen
 from deploy.tasks import restore
+
+from .test_leased import BEGAN
 
 NAME = "shop-20261122-190400"
 
@@ -42,6 +45,7 @@ class Typed:
         self.manifest = manifest()
         self.restored: list[str] = []
         self.approvers = ["ana", "bo"]
+        self.records: tuple[dict[str, Any], ...] = ()
         outer = self
 
         class Restore:
@@ -52,7 +56,7 @@ class Typed:
                 assert name == NAME
                 return Prospect(outer.manifest, "shop", "fresh", "old", ("every write",))
 
-            def carry_out(self, prospect: Prospect, _say: object) -> Manifest:
+            def carry_out(self, prospect: Prospect, _say: object, _stop: object) -> Manifest:
                 outer.restored.append(prospect.manifest.name)
                 return prospect.manifest.with_(restored={"seconds": 1})
 
@@ -70,8 +74,8 @@ class Typed:
         yield SimpleNamespace(environment=about, hosts={}, fence=None)
 
     @contextmanager
-    def leased(self, *_: object) -> Iterator[None]:
-        yield
+    def leased(self, *_: object) -> Iterator[Any]:
+        yield SimpleNamespace(seen=Seen(None, None, self.records), at_work=nullcontext, on_ask=None)
 
     def __call__(self, **typed: Any) -> int:
         """The exit code."""
@@ -126,6 +130,18 @@ def test_where_nobody_is_named_nobody_is_asked(typed: Typed) -> None:
     typed.approvers = []
     assert typed(backup=NAME, yes=True) == 0
     assert typed.restored == [NAME]
+
+
+def test_what_a_run_that_died_has_left_comes_first(
+    typed: Typed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    typed.approvers = []
+    typed.records = (BEGAN,)
+    assert typed(backup=NAME, yes=True) == 3
+    said = capsys.readouterr().out
+    assert "d-1 died, and what it has left comes first" in said
+    assert f"inv recover.production; then inv restore.production {NAME}" in said
+    assert typed.restored == []
 
 
 def test_another_backup_under_the_name(

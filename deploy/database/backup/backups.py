@@ -254,6 +254,7 @@ class Backups:
                 token=f"b-{secrets.token_hex(6)}",
                 # Each program has its own deadline; three of them run one after the other.
                 timeout=3 * self.timeout + _LOCK_WAIT + 60,
+                of=f"three times database.backup.timeout, {self.timeout:g} s, and 2 minutes",
                 stdin=self.access.secret if stdin is None else stdin,
                 say=say,
             )

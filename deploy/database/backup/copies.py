@@ -19,12 +19,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deploy.errors import HostError, OutcomeUnknown, Reverted, TimedOut, Unreachable
+from deploy.remote.arrows import fenced
 from deploy.remote.host import checked
+from deploy.remote.script import FENCED, LIB, assemble
 
 if TYPE_CHECKING:
     from deploy.database.backup.backups import Backups, Say
     from deploy.database.backup.manifest import Manifest
-    from deploy.remote.host import Host
+    from deploy.remote.host import Host, Result
     from deploy.settings import Environment
     from deploy.settings.database import Copy
 
@@ -142,9 +144,11 @@ class Copies:
     def _to_host(self, name: str, folder: str, one: Manifest, file: _File) -> str:
         host = self.hosts[name]
         path = f"{folder}/{file.name}"
-        make = 'umask 077; mkdir -p "$1" && : >"$2"'
-        words = ["sh", "-c", make, "headway", folder, f"{path}.partial"]
-        checked(host, f"cannot write to {folder}", host.exec(words, timeout=60))
+        made = self._guarded(
+            host,
+            f"umask 077; mkdir -p {shlex.quote(folder)} && : >{shlex.quote(path)}.partial",
+        )
+        checked(host, f"cannot write to {folder}", made)
         for number, block in enumerate(self._blocks(file)):
             words = ["sh", "-c", _WRITE, "headway", f"{path}.partial", str(BLOCK), str(number)]
             self._again(host, words, stdin=block, doing="a block of the copy was not written")
@@ -163,9 +167,23 @@ class Copies:
         named = f"umask 077; mv -f {shlex.quote(path)}.partial {shlex.quote(path)} && cat >"
         named += shlex.quote(f"{folder}/{one.name}.json")
         text = one.to_json().encode() + b"\n"
-        result = host.exec(["sh", "-c", named], stdin=text, timeout=60)
+        result = self._guarded(host, named, stdin=text)
         checked(host, "the copy was not given its name", result)
         return f"{name}:{path}"
+
+    def _guarded(self, host: Host, call: str, *, stdin: bytes = b"") -> Result:
+        """Do something on the host of a copy, unless a later lease than ours has been seen there.
+
+        Raises:
+            Fenced: one has; nothing was done.
+        """
+        fence = self.backups.access.settings.get("fence", "0")
+        settings = {"dir": self.backups.home, "fence": fence}
+        text = assemble(settings, [LIB], f"guarded\n{call}")
+        result = host.exec(["sh", "-c", text, "headway"], stdin=stdin, timeout=60)
+        if result.exit_code == FENCED:
+            raise fenced(host.name)
+        return result
 
     def _by_command(self, copy: Copy, one: Manifest, file: _File, say: Say) -> str:
         command = str(copy.command).replace("{name}", file.name)

@@ -12,10 +12,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from deploy.database.backup.manifest import Manifest, head
-from deploy.errors import Refused, Reverted
+from deploy.errors import Cancelled, Refused, Reverted
 from deploy.views.text import elapsed, size
 
 if TYPE_CHECKING:
+    import threading
+
     from deploy.database.backup.backups import Backups, Say
 
 FEW = 1000
@@ -80,10 +82,18 @@ class Restore:
             loss=tuple(lost(one, found.facts, self.clock())),
         )
 
-    def carry_out(self, prospect: Prospect, say: Say) -> Manifest:
+    def carry_out(
+        self, prospect: Prospect, say: Say, stop: threading.Event | None = None
+    ) -> Manifest:
         """Restore, look at what came, swap; return the manifest with the proof in it.
 
+        Args:
+            prospect: of `look`.
+            say: told what goes on.
+            stop: set when it shall stop, which it does before the swap.
+
         Raises:
+            Cancelled: it was asked to stop; the present database is as it was.
             Reverted: it failed; the present database is as it was, under its own name.
             HostError: the host went away: which database has the name has to be looked at.
         """
@@ -97,8 +107,12 @@ class Restore:
         restored = report.last("restored") or {}
         beside = str(restored.get("beside") or "postgres")
         wrong = differences(one, restored.get("facts") or {})
-        if wrong:
+        asked = stop is not None and stop.is_set()
+        if wrong or asked:
             self.backups.send(scripts, "discard", [beside], say, state)
+        if asked:
+            raise Cancelled("stopped, as asked, before the swap", state=state)
+        if wrong:
             raise Reverted(
                 f"what {one.name} restored to is not what was backed up: {'; '.join(wrong)}",
                 state=state,

@@ -9,7 +9,7 @@
 once() {
 	# What the command prints is kept there until the next day, and may hold what nobody else is to read.
 	chmod 600 "$log"
-	trap 'remove "$box"; say failed reason "ended at its deadline on the host"; exit 124' TERM
+	trap 'remove "$box"; say failed reason "told to end by the host (SIGTERM): it shuts down, or somebody has ended this"; exit 124' TERM
 	found=$(docker inspect -f '{{.State.Status}} {{index .Config.Labels "headway.run"}}' "$box" 2>/dev/null)
 	case $found in
 	'' | created*) start_box "$@" || return 1 ;;

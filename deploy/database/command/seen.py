@@ -64,7 +64,8 @@ def look_at_rest(
     for pause in _PAUSES:
         sleep(pause)
         try:
-            server.psql(_ending(session), timeout=60, doing="the sessions could not be ended")
+            doing = "the sessions could not be ended"
+            server.psql(_ending(session), timeout=60, doing=doing, changes=True)
             return look(server)
         except HostError:
             continue

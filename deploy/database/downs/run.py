@@ -97,6 +97,7 @@ def run_downs(
         Refused: a down is missing, is not of class A, or a guard says no. Nothing was changed.
         NeedsPerson: the same, or an error, after some were taken back or one was half run.
         HostError: the database did not do it, or was not asked; nothing was changed.
+        Fenced: the lease is somebody else's by now; nothing more is taken back.
     """
     table = table or Table()
     jobs = _jobs(server, todo, form, restore, table, half)
@@ -155,7 +156,7 @@ class _Run:
         try:
             with watcher:
                 printed = self.server.psql(
-                    text, timeout=timeout, doing="the downs could not be run"
+                    text, timeout=timeout, doing="the downs could not be run", changes=True
                 )
         except CommandFailed as failed:
             error, printed = failed, failed.stderr

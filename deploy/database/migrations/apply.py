@@ -90,6 +90,7 @@ class Applier:
         Raises:
             Refused: a file cannot be run at all; nothing was done.
             MigrationFailed: a file failed; those before it stay applied.
+            Fenced: the lease is somebody else's by now; nothing more is applied.
         """
         jobs = [self._job(one) for one in todo]
         run = _Run(self, form, names or {}, jobs)
@@ -144,7 +145,10 @@ class _Run:
         try:
             with nullcontext() if self.applier.alone else watcher:
                 printed = self.applier.server.psql(
-                    text, timeout=timeout, doing="the migrations could not be applied"
+                    text,
+                    timeout=timeout,
+                    doing="the migrations could not be applied",
+                    changes=True,
                 )
         except CommandFailed as failed:
             error, printed = failed, failed.stderr

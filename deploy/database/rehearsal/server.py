@@ -42,14 +42,17 @@ class Throwaway:
         """The host of the database."""
         return self.access.host
 
-    def psql(self, sql: str, *, timeout: float, doing: str) -> str:
+    def psql(self, sql: str, *, timeout: float, doing: str, changes: bool = False) -> str:
         """Run SQL in one session; see `deploy.database.server.Server`.
+
+        What changes something here is nobody else's business: no lease is asked for.
 
         Raises:
             Ended: one of its bounds has ended the server, and which one.
             CommandFailed: psql ended with an error.
             HostError: it could not be run, or its outcome is unknown.
         """
+        del changes
         try:
             return self.access.psql(sql, timeout=timeout, doing=doing)
         except CommandFailed:

@@ -214,7 +214,7 @@ def test_a_database_that_is_gone_afterwards_leaves_it_unknown(
         host = postgres.host
         asked = 0
 
-        def psql(self, sql: str, *, timeout: float, doing: str) -> str:
+        def psql(self, sql: str, *, timeout: float, doing: str, changes: bool = False) -> str:
             self.asked += 1
             if self.asked > 2:
                 return postgres.psql("no sql", timeout=timeout, doing=doing)

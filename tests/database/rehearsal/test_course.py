@@ -117,7 +117,7 @@ class Listening:
     def host(self) -> Host:
         return self.real.host
 
-    def psql(self, sql: str, *, timeout: float, doing: str) -> str:
+    def psql(self, sql: str, *, timeout: float, doing: str, changes: bool = False) -> str:
         self.asked.append(sql)
         return self.real.psql(sql, timeout=timeout, doing=doing)
 
