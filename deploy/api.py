@@ -68,6 +68,8 @@ def carry_out(
     )
     if situation.left_out:
         stream.emit(Warned(text=_left_out(situation)))
+    for fault in situation.untried:
+        stream.emit(Warned(text=f"not every smoke test can be tried from here: {fault}"))
     before = of_database(situation, intent.order) if database_alone else []
     if database_alone and not before:
         ended = run_ended(Outcome.NOTHING, 0, began, "nothing pending that could be applied now")

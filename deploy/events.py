@@ -16,6 +16,11 @@ from typing import Any, Self, TypeVar
 
 from deploy.redaction.redactor import Redactor
 
+TOLD = 5.0
+"""Seconds that the end of a run waits for all who are told of it, at most."""
+TOLD_CANCELLED = 1.5
+"""Of a run that was cancelled: its runner is about to kill it."""
+
 
 class Outcome(StrEnum):
     """How a run ended."""
@@ -137,6 +142,16 @@ class RunEnded(Event):
     seconds: float
     message: str
     next: str = ""
+
+
+def told_until(ended: RunEnded) -> float:
+    """When the end of a run waits for nobody any more, on the monotonic clock.
+
+    Whoever takes time to be told asks when it hears of the end: they have the same seconds then,
+    and not one after the other.
+    """
+    cancelled = ended.outcome is Outcome.CANCELLED
+    return time.monotonic() + (TOLD_CANCELLED if cancelled else TOLD)
 
 
 Listener = Callable[[Event], None]

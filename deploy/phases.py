@@ -37,7 +37,8 @@ def phases(situation: Situation, order: Order, again: Callable[[], Plan]) -> lis
     """Return what is done, in its order; the steps of one phase go at the same time.
 
     Rolling and blue-green are the same arrows: with one wave of all hosts, all are staged before
-    any is switched, and all are switched before any is settled.
+    any is switched, and all are switched before any is settled. The first host that smoke tests
+    can ask is switched alone, and asked before the others of its wave are switched.
     """
     plan = order.plan
     targets = {host: _target(situation, order, host) for host in plan.rolling}
@@ -56,9 +57,10 @@ def phases(situation: Situation, order: Order, again: Callable[[], Plan]) -> lis
         # The old containers of one wave finish what they have in flight, for as long as the drain
         # allows, while the new ones of the next wave start: neither has to wait for the other.
         walk.append([*settling, *map(Stage, rolled)])
-        walk.append([Switch(target) for target in rolled])
-        if first in wave:
-            walk.append([_smoke(situation, order, targets[first])])
+        # No other host of a wave serves the release before the first has passed its tests.
+        alone = [target for target in rolled if target.name == first]
+        walk += [[*map(Switch, alone)], [_smoke(situation, order, target) for target in alone]]
+        walk.append([Switch(target) for target in rolled if target.name != first])
         settling = [
             Settle(targets[host]) if targets[host].placement.rolled else Place(targets[host])
             for host in wave

@@ -17,7 +17,7 @@ from deploy.checks import HASH_WITHOUT_DEPENDENCIES_FIXED, START_INTERVAL_KNOWN,
 from deploy.compose import file as compose_file
 from deploy.compose.override import override, slots_network
 from deploy.compose.placement import HEADWAY_PROXY, Placement, place
-from deploy.errors import HeadwayError, Refused
+from deploy.errors import Fault, HeadwayError, Refused
 from deploy.lease.keeper import Keeper
 from deploy.plan import Wanted
 from deploy.release import dotenv
@@ -69,6 +69,8 @@ class Situation:
     """What came of the smoke tests of a run, in the order in which they were asked."""
     left_out: tuple[str, ...] = ()
     """The hosts that are left as they are, whatever that is."""
+    untried: tuple[Fault, ...] = ()
+    """What keeps a smoke test from being tried, where a deploy goes on all the same."""
 
     @classmethod
     def of(cls, environment: Environment) -> Situation:

@@ -46,7 +46,7 @@ STAND_INS: dict[str, tuple[dict[str, str], str, str]] = {
     "docker/setup-buildx-action": ({}, "true", ""),
     "docker/login-action": ({}, "true", ""),
     "docker/metadata-action": ({"IMAGES": "images", "TAGS": "tags"}, METADATA, "tags"),
-    "docker/build-push-action": ({"TAGS": "tags"}, BUILD, "digest"),
+    "docker/build-push-action": ({"TAGS": "tags", "LABELS": "labels"}, BUILD, "digest"),
 }
 """Action → what it takes (variable → input), its shell, and the one output that is asked for."""
 
@@ -88,7 +88,7 @@ class Act:
     secrets: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
     build: str = "false"
-    """A command that builds IMAGE:TAG, pushes it, and prints its digest."""
+    """A command that builds IMAGE:TAG with $LABELS, pushes it, and prints its digest."""
     find: str = "false"
     """One that prints the digest of IMAGE:TAG, or fails, saying that it is not found."""
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from deploy import api
-from deploy.errors import HeadwayError, NeedsPerson, Refused
-from deploy.events import Event, Outcome, RunEnded, RunStarted, Stream
+from deploy.errors import Fault, HeadwayError, NeedsPerson, Refused
+from deploy.events import Event, Outcome, RunEnded, RunStarted, Stream, Warned
 from deploy.settings import Secret
 from tests.test_run import Stub, raises
 
@@ -34,7 +34,7 @@ class Intent:
             secret_values=[Secret("SESSION_KEY", "correct-horse-battery")],
         )
         self.situation = SimpleNamespace(
-            environment=environment, placements=["web-1", "web-2"], left_out=()
+            environment=environment, placements=["web-1", "web-2"], left_out=(), untried=()
         )
         old, new = (
             SimpleNamespace(id=f"r{n}", commit=f"c{n}", author="Ana", subject="", tag=f"v{n}")
@@ -89,6 +89,25 @@ def test_the_first_event_says_who_ordered_what(monkeypatch: pytest.MonkeyPatch) 
     assert isinstance(began, RunStarted)
     assert (began.by, began.author) == ("bo@laptop", "Ana")
     assert (began.commit_before, began.commit) == ("c1", "c2")
+
+
+def test_what_smoke_tests_lack_is_said_before_the_first_step(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(api, "phases", lambda *_: [[step("settle", "web-1")]])
+    heard: list[Event] = []
+    stream = Stream()
+    stream.listen(heard.append)
+    intent: Any = Intent()
+    fault = Fault("staging.yaml", "smoke.journeys", "journeys need Playwright", "install it")
+    intent.situation.untried = (fault,)
+    api.carry_out(intent, stream)
+    said = heard[1]
+    assert isinstance(said, Warned)
+    assert said.text == (
+        "not every smoke test can be tried from here: "
+        "staging.yaml  smoke.journeys: journeys need Playwright; install it"
+    )
 
 
 def test_refused_before_anything_was_touched(monkeypatch: pytest.MonkeyPatch) -> None:

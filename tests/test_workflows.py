@@ -215,6 +215,76 @@ def test_secrets_are_those_of_an_environment(path: Path) -> None:
             assert job["environment"]
 
 
+# --- what they build -----------------------------------------------------------------------------
+
+BUILDS = {"deploy-staging.yml": "build", "deploy-production.yml": "image"}
+TAGS = {"deploy-staging.yml": "github.sha", "deploy-production.yml": "inputs.tag"}
+
+
+def called(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = loaded(ROOT / ".github" / "workflows" / name)["jobs"]
+    return found
+
+
+def step(job: dict[str, Any], key: str, value: str) -> dict[str, Any]:
+    (found,) = (one for one in steps(job) if str(one.get(key, "")).startswith(value))
+    return found
+
+
+@pytest.mark.parametrize("name", BUILDS)
+def test_what_is_built_can_be_traced_back(name: str) -> None:
+    job = called(name)[BUILDS[name]]
+    meta = step(job, "uses", "docker/metadata-action@")["with"]
+    assert meta["images"] == "${{ inputs.image }}"
+    assert meta["tags"] == f"type=raw,value=${{{{ {TAGS[name]} }}}}", "a tag that nobody moves"
+    assert meta["flavor"] == "latest=false"
+    given = step(job, "uses", "docker/build-push-action@")["with"]
+    assert (given["push"], given["provenance"], given["sbom"]) == (True, "mode=max", True)
+    assert given["tags"] == "${{ steps.meta.outputs.tags }}"
+    assert given["labels"].splitlines() == [
+        "${{ steps.meta.outputs.labels }}",
+        "headway.author=${{ steps.commit.outputs.author }}",
+        "headway.subject=${{ steps.commit.outputs.subject }}",
+    ]
+    assert given["cache-from"] == "type=gha"
+    # A tag's run reads what the default branch has written, and writes nothing.
+    assert given.get("cache-to") == ("type=gha,mode=max" if BUILDS[name] == "build" else None)
+
+
+def test_what_is_built_is_what_is_deployed() -> None:
+    staging, production = (called(name) for name in BUILDS)
+    assert staging["build"]["outputs"] == {"digest": "${{ steps.build.outputs.digest }}"}
+    assert production["image"]["outputs"] == {
+        "digest": "${{ steps.find.outputs.digest || steps.build.outputs.digest }}"
+    }
+    for job, name, before in ((staging["deploy"], "Deploy", "build"),
+                              (production["plan"], "Plan", "image")):  # fmt: skip
+        one = step(job, "name", name)
+        assert before in job["needs"]
+        assert one["env"]["DIGEST"] == f"${{{{ needs.{before}.outputs.digest }}}}"
+        assert '${DIGEST:+--digest "$DIGEST"}' in one["run"]
+    deploy = step(production["deploy"], "name", "Deploy")["run"]
+    assert "--plan-file" in deploy, "which has the digest in it"
+
+
+@pytest.mark.parametrize("name", BUILDS)
+def test_a_commit_speaks_for_itself_and_no_more(tmp_path: Path, name: str) -> None:
+    """It comes from whoever pushes, and ends in a file of outputs and in a list of labels."""
+    subject = 'Say "hi",\r"to" $(id) #1 ${{ github.token }} ünd ends'
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=Ana O'Hara", "-c", "user.email=a@acme.test"]
+    for words in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", f"{subject}\n\nx=y"]):
+        subprocess.run([*git, *words], check=True)
+    outputs = tmp_path / "outputs"
+    words = step(called(name)[BUILDS[name]], "id", "commit")["run"]
+    environ = {"PATH": os.environ["PATH"], "GITHUB_OUTPUT": str(outputs), "LC_ALL": "C.UTF-8"}
+    subprocess.run(["bash", "-e", "-c", words], cwd=tmp_path, env=environ, check=True)
+    assert outputs.read_bytes().decode().split("\n") == [
+        "author=Ana O'Hara",
+        "subject=Say 'hi','to' $(id) #1 ${{ github.token }} ünd ends",
+        "",
+    ]
+
+
 @pytest.mark.parametrize("path", EXAMPLES, ids=shown)
 def test_an_example_calls_what_there_is_with_inputs_that_it_has(path: Path) -> None:
     for job in loaded(path)["jobs"].values():
@@ -233,9 +303,11 @@ def test_an_example_calls_what_there_is_with_inputs_that_it_has(path: Path) -> N
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=shown)
-def test_an_example_is_short(path: Path) -> None:
+def test_an_example_is_as_short_as_docs_say(path: Path) -> None:
     lines = [line for line in path.read_text().splitlines() if not line.startswith("#")]
-    assert len(lines) <= 25
+    assert 12 <= len(lines) <= 21
+    for page in ("README.md", "docs/github.md"):
+        assert "of 12 to 21 lines" in (ROOT / page).read_text()
 
 
 @pytest.mark.parametrize("path", [*WORKFLOWS, ACTION], ids=shown)

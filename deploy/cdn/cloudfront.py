@@ -47,7 +47,9 @@ class CloudFront:
 
         def ask() -> None:
             config = Config(
-                connect_timeout=5, read_timeout=8, retries={"mode": "standard", "max_attempts": 3}
+                connect_timeout=5,
+                read_timeout=8,
+                retries={"mode": "standard", "total_max_attempts": 3},
             )
             # CloudFront has one region for the whole world.
             client = boto3.session.Session().client("cloudfront", "us-east-1", config=config)

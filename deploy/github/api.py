@@ -115,6 +115,7 @@ def repository(
     origin: str = "",
     *,
     timeout: float = 10.0,
+    tries: int = 2,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Repository | None:
     """The repository that is meant, with its token; None where one of both is not known.
@@ -124,6 +125,7 @@ def repository(
             GITHUB_API_URL.
         origin: the address of the checkout's remote, for where the first is not set.
         timeout: seconds for each answer.
+        tries: how often it is asked, where it is away.
         sleep: waits before the second try.
     """
     token = environ.get("GITHUB_TOKEN") or environ.get("GH_TOKEN") or ""
@@ -132,4 +134,4 @@ def repository(
     if not token or not re.fullmatch(r"[\w.-]+/[\w.-]+", name, re.ASCII):
         return None
     url = environ.get("GITHUB_API_URL") or "https://api.github.com"
-    return Repository(name, token, url.rstrip("/"), timeout, sleep=sleep)
+    return Repository(name, token, url.rstrip("/"), timeout, tries, sleep)

@@ -12,14 +12,11 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from deploy.events import Event, Outcome, RunEnded, RunStarted, StepStarted
+from deploy.events import TOLD, Event, Outcome, RunEnded, RunStarted, StepStarted, told_until
 from deploy.github.api import NoAnswer, Repository, repository
 
 TIMEOUT = 3.0
 """Seconds for one answer; there are two tries."""
-
-AT_THE_END = 5.0
-"""Seconds that the end of a run waits for GitHub to be told of it, at most."""
 
 _STATES = {
     Outcome.DONE: "success",
@@ -39,19 +36,27 @@ class Deployments:
         self._github, self._warn = github, warn
         self._run: RunStarted | None = None
         self._begun = False
+        self._until: float | None = None
         self._todo: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._worker = threading.Thread(target=self._work, daemon=True)
         self._worker.start()
 
     def __call__(self, event: Event) -> None:
         """Take an event; nothing is waited for."""
+        if isinstance(event, RunEnded):
+            self._until = told_until(event)
         if isinstance(event, RunStarted | RunEnded | StepStarted):
             self._todo.put(event)
 
     def close(self) -> None:
-        """Wait until GitHub has been told of the end, for five seconds; harmless when repeated."""
+        """Wait until GitHub has been told of the end, as long as there is time.
+
+        Harmless when repeated.
+        """
         self._todo.put(None)
-        self._worker.join(AT_THE_END)
+        now = time.monotonic()
+        until = now + TOLD if self._until is None else self._until
+        self._worker.join(max(0.0, until - now))
         if self._worker.is_alive():
             self._warn("GitHub does not answer: it was not told how this ended")
 
@@ -65,8 +70,10 @@ class Deployments:
                     # Not earlier: most of what turns out to be nothing to do has no step.
                     self._begun = True
                     number = self._begin()
-                elif isinstance(event, RunEnded) and number:
-                    self._status(number, _STATES.get(event.outcome, "inactive"), event.message)
+                elif isinstance(event, RunEnded):
+                    if number:
+                        self._status(number, _STATES.get(event.outcome, "inactive"), event.message)
+                    return
         except NoAnswer as error:
             self._warn(f"GitHub was not told of this deploy: {error}")
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 SECRETS = ("DEPLOY_SSH_KEY", "DEPLOY_DOTENV")
 PAGE = "docs/github.md"
+NOW = "production-now"
+"""The GitHub environment of a plan and of a rollback of production, for which nobody waits."""
 _NO_TOKEN = "set GITHUB_TOKEN, to one that may read the repository's environments"  # noqa: S105
 
 
@@ -27,33 +29,55 @@ def examine(environment: Environment, repository: Repository) -> list[Fault]:
     """Ask GitHub about the environment of the same name, and name every fault.
 
     Production has to be approved, by GitHub's reviewers or by the hosts file's `approvers`; another
-    environment need not be.
+    environment need not be. Its plans and rollbacks have a GitHub environment of their own.
     """
-    name = environment.name
+    name, where = environment.name, f"github:{repository.name}"
     try:
         found = repository.get(f"/environments/{name}")
         if found is None:
-            return [
-                Fault(
-                    f"github:{repository.name}",
-                    name,
-                    "there is no environment of this name, or the token may not see it",
-                    f"Settings, Environments ({PAGE}); or {_NO_TOKEN}",
-                )
-            ]
-        private = bool((repository.get("") or {}).get("private"))
-        faults = protection(environment, found, private=private, where=f"github:{repository.name}")
-        return faults + secrets(
-            name, _names(repository, f"/environments/{name}/secrets"), f"github:{repository.name}"
-        )
+            faults = [_missing(name, where)]
+        else:
+            private = bool((repository.get("") or {}).get("private"))
+            faults = protection(environment, found, private=private, where=where)
+            faults += secrets(name, _names(repository, name), where)
+        if name == "production":
+            faults += _at_once(repository, where)
+        return faults
     except NoAnswer as error:
-        return [Fault(f"github:{repository.name}", "", f"can't be asked: {error}", _NO_TOKEN)]
+        return [Fault(where, "", f"can't be asked: {error}", _NO_TOKEN)]
 
 
-def _names(repository: Repository, path: str) -> set[str] | None:
+def _at_once(repository: Repository, where: str) -> list[Fault]:
+    """What is missing where a plan is made and a rollback runs."""
+    found = repository.get(f"/environments/{NOW}")
+    if found is None:
+        return [_missing(NOW, where)]
+    faults = []
+    if _reviewers(found):
+        faults.append(
+            Fault(
+                where,
+                f"{NOW}.required_reviewers",
+                "a plan and a rollback wait for somebody to approve them",
+                f"take the required reviewers away: what is approved is production ({PAGE})",
+            )
+        )
+    return faults + _branches(NOW, found, where) + secrets(NOW, _names(repository, NOW), where)
+
+
+def _missing(name: str, where: str) -> Fault:
+    return Fault(
+        where,
+        name,
+        "there is no environment of this name, or the token may not see it",
+        f"Settings, Environments ({PAGE}); or {_NO_TOKEN}",
+    )
+
+
+def _names(repository: Repository, name: str) -> set[str] | None:
     """The names of an environment's secrets; None where the token may not read them."""
     try:
-        found = repository.get(path)
+        found = repository.get(f"/environments/{name}/secrets")
     except NoAnswer as error:
         if error.status == 403:  # a token of the job's own never may
             return None
@@ -74,8 +98,7 @@ def protection(
     """
     name = environment.name
     faults = []
-    rules = found.get("protection_rules") or []
-    reviewers = [one for one in rules if one.get("type") == "required_reviewers"]
+    reviewers = _reviewers(found)
     if name == "production" and not environment.approvers and not reviewers:
         why = (
             "GitHub has them for private repositories in its Enterprise plan alone" if private
@@ -108,16 +131,25 @@ def protection(
                 "take the tick from Allow administrators to bypass",
             )
         )
-    if not found.get("deployment_branch_policy"):
-        faults.append(
-            Fault(
-                where,
-                f"{name}.deployment_branch_policy",
-                "a workflow on any branch gets its secrets",
-                "limit its deployment branches and tags",
-            )
+    return faults + _branches(name, found, where)
+
+
+def _reviewers(found: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    rules = found.get("protection_rules") or []
+    return [one for one in rules if one.get("type") == "required_reviewers"]
+
+
+def _branches(name: str, found: Mapping[str, Any], where: str) -> list[Fault]:
+    if found.get("deployment_branch_policy"):
+        return []
+    return [
+        Fault(
+            where,
+            f"{name}.deployment_branch_policy",
+            "a workflow on any branch gets its secrets",
+            "limit its deployment branches and tags",
         )
-    return faults
+    ]
 
 
 def secrets(name: str, there: set[str] | None, where: str) -> list[Fault]:

@@ -1,6 +1,7 @@
 """The listener of a run: hands each moment to a thread for each receiver, and waits for none.
 
-At the end alone the run waits until they are through, `LAST` at most for all of them together.
+At the end alone the run waits until they are through, all of them together as long as
+`deploy.events.told_until` says.
 """
 
 from __future__ import annotations
@@ -24,15 +25,10 @@ from deploy.events import (
     StepStarted,
     StepUndone,
     Warned,
+    told_until,
 )
 from deploy.views.tally import Tally
 from deploy.views.text import tidy
-
-LAST = 5.0
-"""Seconds that a run is held up at most, whoever hangs."""
-
-LAST_CANCELLED = 1.5
-"""Of a run that was cancelled: its runner is about to kill it."""
 
 GAP = 2.0
 """Seconds between two changes of a message: Slack takes about 50 in a minute (tier 3)."""
@@ -182,8 +178,7 @@ class Notifier:
         self._begin(ended)
         self._over = True
         self._offer(Kind.ENDED, ended)
-        limit = LAST_CANCELLED if ended.outcome is Outcome.CANCELLED else LAST
-        until = time.monotonic() + limit
+        until = told_until(ended)
         for worker in self._workers:
             if not worker.through.wait(max(0.0, until - time.monotonic())):
                 worker.receiver.stop()

@@ -95,11 +95,28 @@ class Bunny(Section):
     api: Api = "https://api.bunny.net"
 
 
+WILDCARDS = 15
+"""Paths that end with *, of all invalidations that a distribution has in progress.
+
+docs.aws.amazon.com, "Quotas on invalidations".
+"""
+
+
 class CloudFront(Section):
     """One distribution of CloudFront's."""
 
     distribution: _Id = Field(examples=["EDFDVBD6EXAMPLE"])
     paths: Annotated[list[_Path], Field(min_length=1)] = Field(examples=["[/, /blog/*]"])
+
+    @model_validator(mode="after")
+    def _is_few(self) -> Self:
+        count = sum(1 for path in self.paths if path.endswith("*"))
+        if count > WILDCARDS:
+            raise wrong(
+                f"has {count} paths that end with *, and CloudFront takes {WILDCARDS} at a time",
+                "write fewer of them that cover more, such as /*",
+            )
+        return self
 
 
 class CDN(Section):

@@ -176,8 +176,12 @@ class Environment(HostsFile):
 
     @property
     def smoke_strict(self) -> bool:
-        """Whether a smoke test that can't be tried counts as failed: in production."""
-        return self.name == "production"
+        """Whether a smoke test that can't be tried counts as failed.
+
+        As written; else in production alone.
+        """
+        written = self.smoke.strict if self.smoke else None
+        return self.name == "production" if written is None else written
 
     @property
     def applied_by(self) -> str:

@@ -98,6 +98,10 @@ class Smoke(Section):
     secrets: list[SecretName] = Field(
         default=[], description="NAMES of secrets that journeys may ask for"
     )
+    strict: bool | None = Field(
+        default=None,
+        description="what can't be tried has failed; without it, in production alone",
+    )
 
     @property
     def named(self) -> Iterator[tuple[KeyPath, str]]:

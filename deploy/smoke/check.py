@@ -30,9 +30,7 @@ def in_the_way(
     placements: dict[str, Placement],
     hosts: Mapping[str, Host],
 ) -> list[Fault]:
-    """Return what a deploy would be put back for in its middle; all `hosts` can be reached."""
-    if not environment.smoke_strict:
-        return []
+    """Return what a deploy would find out in its middle; all `hosts` can be reached."""
     return [
         *faults_of(environment, compose, placements),
         *unreachable(environment, compose, placements, hosts),

@@ -75,7 +75,9 @@ def make(root: Path, name: str) -> Verb:
 
 
 def can_be_tried(one: Situation) -> None:
-    """Look whether the smoke tests can be, where a deploy would be put back if not.
+    """Look whether the smoke tests can be, before anything is changed.
+
+    Where a deploy would be put back for it, it is refused; elsewhere it begins with a warning.
 
     Raises:
         Refused: they can't; every fault is named.
@@ -84,8 +86,9 @@ def can_be_tried(one: Situation) -> None:
     from deploy.smoke.check import in_the_way
 
     faults = in_the_way(one.environment, one.compose, one.placements, one.hosts)
-    if faults:
+    if faults and one.environment.smoke_strict:
         raise Refused("the smoke tests can't be tried from here", faults=tuple(faults))
+    one.untried = tuple(faults)
 
 
 def _sure(intent: Intent) -> bool:

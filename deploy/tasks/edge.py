@@ -182,7 +182,7 @@ def shown(
     stream.listen(at_hand)
     if recorder:
         stream.listen(recorder)
-    at_once, in_time = _listen(stream, environment, aside)
+    closing = _listen(stream, environment, aside)
 
     def warn(text: str) -> None:
         stream.emit(Warned(text=text))
@@ -208,7 +208,7 @@ def shown(
                 next="inv recover takes it from here",
             )
         )
-        for close in at_once:
+        for close in closing:
             close()
         return Cancelled.exit_code
 
@@ -227,32 +227,29 @@ def shown(
                 recorder.keep(lease, aside)
             return ended
     finally:
-        for close in (*at_once, *in_time):
+        for close in closing:
             close()
-
-
-Closing = list[Callable[[], None]]
 
 
 def _listen(
     stream: Stream, environment: Environment, aside: Callable[[str], None]
-) -> tuple[Closing, Closing]:
-    """Have everybody listen who is told; what closes them, and what does so with time alone."""
+) -> list[Callable[[], None]]:
+    """Have everybody listen who is told; what waits for them, and closes them."""
     from deploy.github.deployment import deployments
     from deploy.notify.choose import Told, notifier
     from deploy.telemetry.listener import telemetry
     from deploy.views.choose import choose
 
-    # Before who is told, and waits for that: both have the same seconds at the end.
+    # Those that go on by themselves come before the notifier, which waits until all that it tells
+    # are told: the seconds at the end are then the same for everybody.
     trace = telemetry(os.environ, stream.redactor, aside)
     known = Told(environment, os.environ, stream.redactor)
     view = choose(os.environ, sys.stdout, known.changes)
     github = deployments(os.environ, aside)
-    for listener in (trace, notifier(environment, os.environ, stream), view, github):
+    for listener in (trace, github, notifier(environment, os.environ, stream), view):
         if listener:
             stream.listen(listener)
-    at_once = [view.close, *([trace.close] if trace else [])]
-    return at_once, [github.close] if github else []
+    return [one.close for one in (view, trace, github) if one]
 
 
 def refused(error: HeadwayError) -> Exit:

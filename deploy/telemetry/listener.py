@@ -7,17 +7,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from deploy.events import Event, Outcome, RunEnded
+from deploy.events import Event, Outcome, RunEnded, told_until
 from deploy.telemetry.spans import Span, spans
 from deploy.telemetry.wanted import lacking, secrets, wanted
 
 if TYPE_CHECKING:
     from deploy.redaction.redactor import Redactor
 
-LAST = 5.0
-"""Seconds that a run is held up at most, from its end on."""
-LAST_CANCELLED = 1.5
-"""Of a run that was cancelled: its runner is about to kill it."""
 _TRY = 4.0
 """Seconds for sending, so that there is a reason to tell before it is given up."""
 
@@ -40,8 +36,7 @@ class Telemetry:
             return
         self._events.append(event)
         if isinstance(event, RunEnded) and event.outcome is not Outcome.NOTHING:
-            cancelled = event.outcome is Outcome.CANCELLED
-            self._until = time.monotonic() + (LAST_CANCELLED if cancelled else LAST)
+            self._until = told_until(event)
             self._sender = threading.Thread(target=self._work, daemon=True)
             self._sender.start()
 

@@ -13,12 +13,13 @@ from deploy.cdn.cdn import NotPurged, Purged, purge
 from deploy.cdn.choose import cdns, lacking
 
 from ..settings.repository import GOOD, loaded, refused
-from ..stand_in import StandIn, closes, hangs, nobody, says, stand_in
+from ..stand_in import Reply, StandIn, closes, hangs, nobody, says, stand_in
 
 if TYPE_CHECKING:
     from deploy.settings import Environment
 
 TOKEN = "hunter2-hunter2"
+STARS = ", ".join(f"/{number}/*" for number in range(16))
 ENVIRON = {"TOKEN": TOKEN}
 PURGED = says({"success": True, "errors": [], "result": {"id": "1"}})
 
@@ -238,6 +239,29 @@ def test_cloudfront_says_no(aws: Environment, monkeypatch: pytest.MonkeyPatch) -
         assert "AccessDenied" in fails(aws)
 
 
+THROTTLED = DENIED.replace(b"AccessDenied", b"Throttling")
+
+
+@pytest.mark.parametrize("busy", [says(THROTTLED, 429), says(b"", 503), closes])
+def test_cloudfront_is_asked_again(
+    aws: Environment, monkeypatch: pytest.MonkeyPatch, busy: Reply
+) -> None:
+    with stand_in(busy, busy, says(DONE, 201)) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDFRONT", server.url)
+        cdns(aws)[0].purge("d-1-deploy")
+    assert len(server.seen) == 3
+    # The same reference each time: an invalidation whose answer was lost is not made twice.
+    assert len({seen.body for seen in server.seen}) == 1
+
+
+def test_cloudfront_is_busy_for_good(aws: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
+    with stand_in(says(THROTTLED, 429)) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDFRONT", server.url)
+        said = fails(aws)
+    assert "Throttling" in said
+    assert len(server.seen) == 3
+
+
 def test_cloudfront_without_credentials(aws: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
@@ -337,6 +361,11 @@ WRONG = {
     "no paths": (
         "cdn: {cloudfront: {distribution: E1, paths: []}}",
         "8  cdn.cloudfront.paths: is empty; write at least one",
+    ),
+    "more paths with a star than CloudFront takes": (
+        f"cdn: {{cloudfront: {{distribution: E1, paths: [/, {STARS}]}}}}",
+        "8  cdn.cloudfront: has 16 paths that end with *, and CloudFront takes 15 at a time; "
+        "write fewer of them that cover more, such as /*",
     ),
 }
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from deploy.github import approvals
 from deploy.github.approvals import approver
 
 if TYPE_CHECKING:
@@ -52,3 +54,17 @@ def test_nobody_was_asked_or_github_does_not_say(server: GitHubServer, answer: A
 def test_elsewhere_nobody_is_asked(server: GitHubServer, changes: dict[str, str]) -> None:
     assert asked(server, **changes) == ""
     assert server.asked == []
+
+
+@pytest.mark.parametrize("how", ["hang", "trickle"])
+def test_a_deploy_does_not_wait_for_it(
+    server: GitHubServer, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is asked once, and all of that takes twice the timeout at most."""
+    assert 2 * approvals.TIMEOUT <= 5
+    monkeypatch.setattr(approvals, "TIMEOUT", 0.2)
+    server.answers[PATH] = how
+    began = time.monotonic()
+    assert asked(server) == ""
+    assert time.monotonic() - began < 1
+    assert server.keys == [PATH]

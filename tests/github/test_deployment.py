@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from deploy import events
 from deploy.events import Event, Outcome, RunEnded, RunStarted, StepDone, StepStarted, Stream
-from deploy.github import deployment
 from deploy.github.deployment import Deployments, deployments
 
 if TYPE_CHECKING:
@@ -148,14 +148,9 @@ def test_github_says_no(told: Told, answers: Any, said: str, asked: int) -> None
 
 
 def test_github_hangs(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deployment, "AT_THE_END", 0.3)
+    monkeypatch.setattr(events, "TOLD", 0.3)
     told.server.answers[f"POST {HERE}"] = "hang"
     began = time.monotonic()
     told.of(started(), STEP, ended())
     assert time.monotonic() - began < 2
     assert told.warned[0] == "GitHub does not answer: it was not told how this ended"
-
-
-def test_the_two_tries_and_the_wait_are_bounded() -> None:
-    assert deployment.TIMEOUT == 3
-    assert deployment.AT_THE_END == 5

@@ -36,10 +36,16 @@ def environment(name: str = "production", *approvers: str) -> Any:
     return SimpleNamespace(name=name, approvers=list(approvers), root=Path())
 
 
+def at_once(found: Any = OPEN, secrets: Any = SECRETS) -> dict[str, Any]:
+    """What GitHub says of the environment of plans and rollbacks."""
+    path = f"GET {HERE}/environments/production-now"
+    return {path: (200, found), f"{path}/secrets": (200, secrets)}
+
+
 def asked(
     server: GitHubServer, one: Any, found: Any, *, private: bool = False, secrets: Any = SECRETS
 ) -> list[str]:
-    server.answers = {
+    server.answers = at_once() | {
         f"GET {HERE}": (200, {"private": private}),
         f"GET {HERE}/environments/{one.name}": (200, found),
         f"GET {HERE}/environments/{one.name}/secrets": (200, secrets),
@@ -101,8 +107,47 @@ def test_secrets_that_the_token_may_not_see_are_passed_over(server: GitHubServer
 
 
 def test_no_environment(server: GitHubServer) -> None:
-    (found,) = examine(environment(), Repository("acme/shop", "t0ken", server.url))
-    assert "production: there is no environment of this name" in str(found)
+    found = examine(environment(), Repository("acme/shop", "t0ken", server.url))
+    assert [fault.path for fault in found] == ["production", "production-now"]
+    assert all("there is no environment of this name" in fault.message for fault in found)
+
+
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [
+        (at_once(), []),
+        ({}, ["production-now: there is no environment of this name, or the token may not see it"]),
+        (
+            at_once(GOOD),
+            ["production-now.required_reviewers: a plan and a rollback wait for somebody to"],
+        ),
+        (
+            at_once(OPEN | {"deployment_branch_policy": None}),
+            ["production-now.deployment_branch_policy: a workflow on any branch gets its secrets"],
+        ),
+        (
+            at_once(OPEN, {"secrets": [{"name": "DEPLOY_SSH_KEY"}]}),
+            ["production-now.secrets.DEPLOY_DOTENV: is not set; gh secret set DEPLOY_DOTENV --env "
+             "production-now"],
+        ),
+    ],
+)  # fmt: skip
+def test_where_plans_and_rollbacks_run(
+    server: GitHubServer, answers: dict[str, Any], said: list[str]
+) -> None:
+    asked(server, environment(), GOOD)
+    server.answers = {
+        key: answer for key, answer in server.answers.items() if "production-now" not in key
+    } | answers
+    found = examine(environment(), Repository("acme/shop", "t0ken", server.url))
+    assert len(found) == len(said)
+    for fault, words in zip(found, said, strict=True):
+        assert str(fault).startswith(f"github:acme/shop  {words}")
+
+
+def test_only_production_has_such_an_environment(server: GitHubServer) -> None:
+    assert asked(server, environment("staging"), OPEN) == []
+    assert not [key for key in server.keys if "-now" in key]
 
 
 @pytest.mark.parametrize(
@@ -179,6 +224,6 @@ def test_as_it_is_typed(
     assert "set GITHUB_TOKEN" in said.mend
     monkeypatch.setenv("GH_TOKEN", "t0ken")
     monkeypatch.setenv("GITHUB_API_URL", f"{server.url}/")
-    (said,) = _at_github(one)
+    said, _ = _at_github(one)
     assert said.where == "github:acme/shop"
-    assert server.keys == [f"GET {HERE}/environments/production"]
+    assert server.keys[0] == f"GET {HERE}/environments/production"

@@ -19,6 +19,7 @@ from deploy.notify.choose import tell_waiting
 
 from ..settings.repository import GOOD, refused
 from ..stand_in import (
+    Reply,
     Request,
     breaks_off,
     closes,
@@ -199,6 +200,26 @@ def test_a_second_try_is_enough(tmp_path: Path, passing: Any) -> None:
     with stand_in(passing, OK) as server:
         assert tell(webhook(tmp_path, server.url), RUN)[0] == []
     assert len(server.seen) == 3
+
+
+@pytest.mark.parametrize("way", [bot, webhook])
+def test_a_second_try_comes_when_slack_says(tmp_path: Path, way: Any) -> None:
+    asked: list[float] = []
+
+    def noted(reply: Reply) -> Reply:
+        def answer(request: Request) -> None:
+            asked.append(time.monotonic())
+            reply(request)
+
+        return answer
+
+    busy = says({"ok": False, "error": "ratelimited"}, 429, Retry_After="1")
+    with stand_in(noted(busy), noted(OK if way is webhook else POSTED)) as server:
+        warned, _ = tell(way(tmp_path, server.url), RUN)
+    assert warned == []
+    assert server.seen[0] == server.seen[1]
+    # Without a word from Slack it would be half a second.
+    assert 1.0 <= asked[1] - asked[0] < 2.5
 
 
 def test_a_cancelled_run_has_no_five_seconds(tmp_path: Path) -> None:

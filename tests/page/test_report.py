@@ -21,7 +21,7 @@ from deploy.story.story import Changes, EnvironmentChange, Image, ImageChange, P
 from tests.story import made
 from tests.views import hostile
 
-from .stories import endings, many, story_of
+from .stories import endings, many, migrated, story_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -97,6 +97,23 @@ def test_the_chart_has_every_step_and_a_table_says_the_same() -> None:
 )
 def test_how_it_ended(case: str, says: str) -> None:
     assert says in Read(report(endings()[case])).text
+
+
+def test_what_was_done_to_the_database_with_the_rehearsals_figures() -> None:
+    text = Read(report(migrated())).text
+    section = text[text.index("Database ✓") : text.index("Smoke tests")]
+    assert section.split(" ✓ ") == [
+        "Database",
+        "backup 1 m 1 s db-1, 2.1 GB → 310 MB, decoded",
+        "rehearse 1 m 32 s db-1, 1 migration in 1.5 s; AccessExclusiveLock on users for 1.20 s; "
+        "1 of 1 ways back proven; the running version can live with it "
+        "0007_loyalty.sql: 1.50 s, about 15.0 s on the real tables, AccessExclusiveLock on users "
+        "for 1.20 s "
+        "users: rewritten, 300 rows updated "
+        "the way back leads back (0.20 s), and the file runs again "
+        "the running version's queries all work on the migrated schema",
+        "migrate 14.2 s 1 applied ",
+    ]
 
 
 def test_what_a_story_does_not_have_is_not_there() -> None:

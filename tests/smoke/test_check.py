@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from deploy.errors import Refused, Unreachable
+from deploy.examine import examine
 from deploy.remote.fake import FakeHost
 from deploy.smoke.check import faults_of, unreachable
 from deploy.tasks.deploy import can_be_tried
@@ -44,25 +45,51 @@ def test_a_host_that_lets_nobody_through_is_told_before_a_deploy(tmp_path: Path)
     assert list(map(str, faults)) == ["web-1  smoke: nobody gets to 8081; let them"]
 
 
-@pytest.mark.parametrize(("name", "count"), [("staging", 0), ("production", 2)])
-def test_production_is_refused_for_what_would_put_it_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, count: int
+@pytest.mark.parametrize(
+    ("name", "more", "refused"),
+    [
+        ("staging", {}, False),
+        ("production", {}, True),
+        ("staging", {"strict": True}, True),
+        ("production", {"strict": False}, False),
+    ],
+)
+def test_a_deploy_is_refused_for_what_would_put_it_back_and_else_warned(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    more: dict[str, bool],
+    refused: bool,
 ) -> None:
     monkeypatch.setattr("deploy.smoke.browser.has_playwright", lambda: False)
     (tmp_path / "journeys").mkdir()
     (tmp_path / "journeys" / "order.py").write_text("def journey(page, site): ...\n")
-    made = situation(tmp_path, {"journeys": "../journeys"}, 80, {"web-1": 8081}, name)
+    smoke = {"journeys": "../journeys", **more}
+    made = situation(tmp_path, smoke, 80, {"web-1": 8081}, name)
     made.hosts = {"web-1": Closed("web-1", [])}
-    if not count:
+    if refused:
+        with pytest.raises(Refused) as caught:
+            can_be_tried(made)
+        faults = caught.value.faults
+        assert str(caught.value).startswith("the smoke tests can't be tried from here\n  ")
+    else:
         can_be_tried(made)
-        return
-    with pytest.raises(Refused) as caught:
-        can_be_tried(made)
-    assert len(caught.value.faults) == count
-    assert str(caught.value).startswith(
-        "the smoke tests can't be tried from here\n"
-        "  production.yaml  smoke.journeys: journeys need Playwright"
-    )
+        faults = made.untried
+    lacking, closed = map(str, faults)
+    assert lacking.startswith(f"{name}.yaml  smoke.journeys: journeys need Playwright")
+    assert closed == "web-1  smoke: nobody gets to 8081; let them"
+
+
+def test_check_names_what_journeys_lack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "journeys").mkdir()
+    (tmp_path / "journeys" / "order.py").write_text("def journey(page, site): ...\n")
+    made = situation(tmp_path, {"journeys": "../journeys"}, free_port(), {"web-1": free_port()})
+    monkeypatch.setattr("deploy.examine.find_images", lambda _situation, _tag: {})
+    monkeypatch.setattr("deploy.smoke.browser.has_playwright", lambda: False)
+    assert "pip install 'headway[journeys]'" in [fault.mend for fault in examine(made)]
+    monkeypatch.setattr("deploy.smoke.browser.has_playwright", lambda: True)
+    monkeypatch.setattr("deploy.smoke.browser.own_browser", lambda _: True)
+    assert [fault for fault in examine(made) if fault.path == "smoke.journeys"] == []
 
 
 def test_journeys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

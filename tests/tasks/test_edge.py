@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import sys
-from typing import Any
+import time
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from invoke.exceptions import Exit
 
-from deploy import errors
+from deploy import errors, events
 from deploy.errors import (
     Cancelled,
     CommandFailed,
@@ -27,8 +28,18 @@ from deploy.errors import (
     Unreachable,
     UsageError,
 )
+from deploy.events import Stream
 from deploy.tasks.deploy import _sure
-from deploy.tasks.edge import guarded
+from deploy.tasks.edge import _listen, guarded
+
+from ..github.server import GitHubServer
+from ..notify.told import environment
+from ..stand_in import hangs, stand_in
+from ..views.sequences import CASES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 FAULT = Fault("hosts/staging.yaml:3", "app", "is 5, expected a name", "write app: shop")
 CODES: list[tuple[HeadwayError, int]] = [
@@ -146,3 +157,53 @@ def test_nothing_to_do_is_not_asked_about(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(sys, "stdin", io.StringIO("n\n"))
     intent: Any = Asked(empty=True)
     assert _sure(intent) is True
+
+
+# --- who is told of the end ----------------------------------------------------------------------
+
+DEPLOYMENTS = "/repos/acme/shop/deployments"
+
+
+@pytest.fixture
+def github(monkeypatch: pytest.MonkeyPatch) -> Iterator[GitHubServer]:
+    one = GitHubServer()
+    one.answers = {
+        f"POST {DEPLOYMENTS}": (201, {"id": 42}),
+        f"POST {DEPLOYMENTS}/42/statuses": (201, {}),
+    }
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    monkeypatch.setenv("GITHUB_REPOSITORY", "acme/shop")
+    monkeypatch.setenv("GITHUB_TOKEN", "t0ken")
+    monkeypatch.setenv("GITHUB_API_URL", one.url)
+    monkeypatch.setattr(events, "TOLD", 1.0)
+    yield one
+    one.close()
+
+
+def told(root: Path, slack: str) -> tuple[list[str], float]:
+    """Tell everybody of a deploy; the warnings beside it, and the seconds that its end took."""
+    one = environment(root, f"slack: {{token: TOKEN, channel: C1, api: '{slack}'}}")
+    stream, beside = Stream(), list[str]()
+    closing = _listen(stream, one, beside.append)
+    for event in CASES["success"]():
+        began = time.monotonic()
+        stream.emit(event)
+    for close in closing:
+        close()
+    return beside, time.monotonic() - began
+
+
+def test_all_who_hang_hold_the_end_up_together(tmp_path: Path, github: GitHubServer) -> None:
+    github.answers[f"POST {DEPLOYMENTS}"] = "hang"
+    with stand_in(hangs) as slack:
+        beside, seconds = told(tmp_path, slack.url)
+    assert beside == ["GitHub does not answer: it was not told how this ended"]
+    assert events.TOLD <= seconds < events.TOLD + 0.8
+
+
+def test_github_does_not_wait_until_slack_is_through(tmp_path: Path, github: GitHubServer) -> None:
+    with stand_in(hangs) as slack:
+        beside, seconds = told(tmp_path, slack.url)
+    assert beside == []
+    assert github.asked[-1][2]["state"] == "success"
+    assert seconds < events.TOLD + 0.8
