@@ -110,11 +110,13 @@ backup() {
 	began=$(now)
 	take "$1"
 	bytes=$(wc -c <"$dump")
-	sync "$dump" 2>/dev/null || sync
+	{ sync "$dump" 2>/dev/null || sync; } &
+	syncing=$!
 	dumped=$(seconds_since "$began")
 	say said text "dumped in $dumped s; decoding it to its end"
 	began=$(now)
 	decode "$dump"
+	wait "$syncing" || fail "the disk does not say that it has kept what pg_dump wrote: look at it"
 	[ "$sum" = "$streamed" ] || fail "the disk has not kept what pg_dump wrote: look at it"
 	decoded=$(seconds_since "$began")
 	before=$facts

@@ -86,13 +86,16 @@ open_server() {
 	if [ "$mode" = data ]; then
 		sha256sum <"$file" >"$errors.sum" 2>/dev/null &
 		summing=$!
-		start_server
-		as_written
-	else
-		start_server
-		take_schema
 	fi
-	within 'exec pg_restore -l --create' <"$file" >"$errors.list" 2>"$errors" || unreadable
+	start_server
+	[ "$mode" = data ] || take_schema
+	# The programs are there at once, and the server comes up beside what they read. Whether what they
+	# say of the dump counts is known when the server is, and the sum: both may be the reason for it.
+	read_dump && unread='' || unread=1
+	ask_roles
+	wait_for_server
+	[ "$mode" != data ] || as_written
+	[ -z "$unread" ] || unreadable
 	have_extensions
 	have_roles
 	new_database
@@ -129,6 +132,10 @@ start_server() {
 		-e PGHOST=/tmp -e "PGUSER=$owner" --entrypoint sh "$image" -c "$entry" headway \
 		"$owner" "$disk_kb" "$reserve_kb" "$seconds" "$idle" "$linger" "$memory_kb" "$locks" "$preload" \
 		>/dev/null 2>"$errors" || give_up refused "the throw-away server cannot be started"
+}
+
+# wait_for_server: until it answers, and is of the real one's version.
+wait_for_server() {
 	# shellcheck disable=SC2016 # the variables are the container's
 	number=$(limit=60 within 'until psql -XqAtc "show server_version_num" -d template1 2>/dev/null; do
 		[ ! -e /tmp/headway/why ] || exit 1
@@ -170,13 +177,19 @@ have_extensions() {
 	[ -z "$missing" ] || give_up refused "the image $image lacks the extension $missing"
 }
 
-# have_roles: those of the server, without their passwords, and those that only the dump still names.
+# read_dump: what is in it, and its statements for the schema.
+read_dump() {
+	within 'exec pg_restore -l --create' <"$file" >"$errors.list" 2>"$errors.read" &&
+		within 'exec pg_restore --schema-only -f -' <"$file" >"$errors.sql" 2>"$errors.read"
+}
+
+ask_roles() {
+	printf '%s\n' "$roles_sql" | inside 'exec psql -XqAt -v ON_ERROR_STOP=1' \
+		>"$errors.roles" 2>"$errors" || give_up failed "the roles could not be asked"
+}
+
+# have_roles: those of the real server, without their passwords, and those that only the dump names.
 have_roles() {
-	if ! printf '%s\n' "$roles_sql" | inside 'exec psql -XqAt -v ON_ERROR_STOP=1' \
-		>"$errors.roles" 2>"$errors"; then
-		give_up failed "the roles could not be asked"
-	fi
-	within 'exec pg_restore --schema-only -f -' <"$file" >"$errors.sql" 2>"$errors" || unreadable
 	id='("([^"]|"")*"|[a-z_][a-z0-9_$]*)'
 	sed -n -E -e "s/^ALTER .* OWNER TO $id;\$/\\1/p" \
 		-e "s/^(GRANT|REVOKE|ALTER DEFAULT PRIVILEGES) .* (TO|FROM) $id( WITH GRANT OPTION)?;\$/\\3/p" \
@@ -192,11 +205,12 @@ have_roles() {
 
 # new_database: like the one in the dump, its locale, settings and rights included.
 new_database() {
-	grep -E '^[0-9]+; [0-9]+ [0-9]+ ([A-Z ]+ - )?DATABASE ' "$errors.list" |
-		within 'cat >/tmp/headway/list' 2>"$errors"
-	echo 'drop database if exists :"name"' | ask_server template1 "name=$database" 2>"$errors" ||
-		give_up failed "the database cannot be made"
-	within 'exec pg_restore --create --exit-on-error --no-tablespaces -L /tmp/headway/list -d template1' \
+	# shellcheck disable=SC2016 # the variables are the container's
+	within 'printf "%s\n" "$2" >/tmp/headway/list || exit
+		echo "drop database if exists :\"name\"" |
+			psql -XqAt -v ON_ERROR_STOP=1 -v "name=$1" -d template1 || exit
+		exec pg_restore --create --exit-on-error --no-tablespaces -L /tmp/headway/list -d template1' \
+		"$database" "$(grep -E '^[0-9]+; [0-9]+ [0-9]+ ([A-Z ]+ - )?DATABASE ' "$errors.list")" \
 		<"$file" 2>"$errors" && return
 	# An image may lack a locale that the server has.
 	say warned text "the database is made without its locale and settings: $(head -n 1 "$errors")"
@@ -240,6 +254,7 @@ end $headway$;
 analyze;'
 
 unreadable() {
+	[ ! -s "$errors.read" ] || cp "$errors.read" "$errors"
 	[ "$mode" = schema ] || give_up damaged "the dump cannot be decoded to its end"
 	give_up failed "the dump of the schema cannot be read"
 }
