@@ -128,6 +128,25 @@ def test_a_command_waits_for_the_hosts_where_only_contract_files_are_pending(mak
     assert (step.token, step.reverts) == ("d-1.contract", False)
 
 
+def test_contract_files_wait_for_the_next_deploy_where_a_host_was_left_out(make: Any) -> None:
+    """That host may run what they would break; the next one has no other host to roll."""
+    situation, order = make("headway", replace(OUTLOOK, now=(A,), later=(B,)))
+    some = replace(situation, left_out=("web-2",))
+    order.plan.rolling, order.plan.waves = ("web-1",), (("web-1",),)
+    first = shown(phases(some, order, lambda: None))
+    assert "migrate" in first
+    assert "contract" not in first
+    # By then every host is on the release, and the file alone is pending.
+    situation, order = make("headway", replace(OUTLOOK, later=(B,)))
+    order.plan.rolling, order.plan.waves = (), ()
+    walk = phases(situation, order, lambda: None)
+    assert shown(walk)[-1] == "contract"
+    assert not {"migrate", "stage web-1", "switch web-1"} & set(shown(walk))
+    (step,) = walk[-1]
+    assert isinstance(step, Migrate)
+    assert (step.names, step.reverts) == (["0001_b"], False)
+
+
 def test_a_command_would_apply_contract_files_too_early() -> None:
     mixed = replace(OUTLOOK, now=(A,), later=(B,))
     with pytest.raises(Refused, match="would apply contract files with the others") as caught:

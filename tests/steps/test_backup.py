@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from deploy.database.backup.backups import Order
 from deploy.database.backup.manifest import Manifest
-from deploy.errors import Refused
+from deploy.errors import Refused, Reverted
+from deploy.events import Stream
+from deploy.run import Run
 from deploy.steps.backup import BackUp
 
 BODY: dict[str, Any] = {
@@ -67,6 +71,28 @@ def test_one_that_fails_is_not_copied() -> None:
     with pytest.raises(Refused, match="no room"):
         one.do(lambda *_: None)
     assert (copied, one.made) == ([], [])
+
+
+def test_without_its_copy_nothing_is_migrated() -> None:
+    """The backup is there; what it was to be copied to is for the day when the host is gone."""
+    backups, migrated = Backups(), []
+
+    def copy(_manifest: Manifest, _say: Any) -> Manifest:
+        raise Reverted("db-1: /srv/copies of db-2 is full")
+
+    backup = replace(step(backups, []), copy=copy)
+    migrate = SimpleNamespace(
+        name="migrate",
+        host="",
+        touches=True,
+        reverts=True,
+        do=lambda _say: migrated.append("") or "",
+        undo=lambda _say: "",
+    )
+    failure = Run(Stream(), threading.Event()).walk([[backup], [migrate]])
+    assert failure is not None
+    assert isinstance(failure.error, Reverted)
+    assert (len(backups.asked), backup.made, migrated) == (1, [], [])
 
 
 @pytest.mark.parametrize(("decoded", "said"), [(True, "verified"), (None, "not checked")])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import shlex
 from collections.abc import Iterator
@@ -141,6 +143,40 @@ def test_what_a_run_that_died_has_left_comes_first(
     said = capsys.readouterr().out
     assert "d-1 died, and what it has left comes first" in said
     assert f"inv recover.production; then inv restore.production {NAME}" in said
+    assert typed.restored == []
+
+
+@pytest.mark.parametrize(
+    ("typed_in", "code"),
+    [("y\n", 0), (" YES \n", 0), ("n\n", 130), ("\n", 130), ("yess\n", 130), ("", 130)],
+)
+def test_whoever_is_here_is_asked_first(
+    typed: Typed,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    typed_in: str,
+    code: int,
+) -> None:
+    typed.approvers = []
+    monkeypatch.setattr(restore, "somebody_is_here", lambda: True)
+    monkeypatch.setattr("sys.stdin", io.StringIO(typed_in))
+    with pytest.raises(Exit) if code else contextlib.nullcontext() as caught:
+        restore.make(Path(), "production").body(Context(), backup=NAME)
+    said = capsys.readouterr().out
+    # What is lost is said before the question.
+    assert "every write" in said.partition("These writes will be lost. Go ahead? [y/N]")[0]
+    assert typed.restored == ([] if code else [NAME])
+    if caught:
+        assert (caught.value.code, str(caught.value)) == (130, "Nothing has been changed.")
+
+
+def test_where_nobody_can_answer_it_takes_a_yes(
+    typed: Typed, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    typed.approvers = []
+    monkeypatch.setattr(restore, "somebody_is_here", lambda: False)
+    assert typed(backup=NAME) == 2
+    assert "Go ahead?" not in capsys.readouterr().out
     assert typed.restored == []
 
 
