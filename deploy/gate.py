@@ -53,8 +53,9 @@ BACKUP: dict[tuple[str, ...], tuple[str, ...]] = {
 }
 """What is sent beside `backup/backup`, and its calls.
 
-Left out: `foreign`, `sent`, `once` and `push`, which run a command of the team's; and the copies of
-backups, which are read by programs of the host and not by a script.
+Left out: `foreign`, `sent`, `once` and `push`, which run a command of the team's; `described` and
+`try_version`, which start what a compose file on standard input says; and the copies of backups,
+which are read by programs of the host and not by a script.
 """
 
 

@@ -13,8 +13,10 @@ from deploy.database.backup.backups import backups_of
 from deploy.database.backup.copies import copies_of
 from deploy.database.command.oneoff import OneOff
 from deploy.database.migrations.script import Limits
-from deploy.pending import holder_of, running_snapshot
+from deploy.database.rehearsal.application import Application
+from deploy.pending import holder_of, running_release, running_snapshot
 from deploy.redaction.redactor import Redactor
+from deploy.smoke.plain import of_service
 from deploy.steps.backup import BackUp
 from deploy.steps.command import Commanded
 from deploy.steps.migrate import Migrate
@@ -113,6 +115,30 @@ def rehearsal(
         made,
         note,
         final,
+        _application(situation, access.host.name, redactor),
+    )
+
+
+def _application(situation: Situation, host: str, redactor: Redactor) -> Application | None:
+    """The running version, where it is to be started on the copy, too."""
+    environment = situation.environment
+    assert environment.database is not None  # noqa: S101 - as above
+    wanted, running = environment.database.rehearsal.application, running_release(situation)
+    if wanted is None or running is None:
+        return None
+    service = environment.services[wanted.service]
+    assert service.port is not None  # noqa: S101 - the settings are refused without one
+    return Application(
+        situation.arrows(host, {}),
+        running.id,
+        wanted.service,
+        running.images.get(wanted.service, ""),
+        wanted.url,
+        service.port,
+        wanted.memory,
+        situation.registry_password,
+        of_service(environment, service, situation.run, redactor.redact),
+        redactor,
     )
 
 

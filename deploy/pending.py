@@ -95,10 +95,14 @@ def database_of(situation: Situation) -> Access | None:
     return access_of(situation.environment, situation.hosts, situation.fence)
 
 
+def running_release(situation: Situation) -> Release | None:
+    """What is running now: of several releases, that which most hosts run; None where none is."""
+    rolled = {host for host, one in situation.placements.items() if one.rolled}
+    return history.running({h: one for h, one in situation.facts.items() if h in rolled})
+
+
 def running_snapshot(situation: Situation) -> Snapshot | None:
     """What the image now running asks of its database; None where it has no snapshot to say so.
-
-    Of several releases, that which most hosts run.
 
     Args:
         situation: the environment, read.
@@ -107,8 +111,7 @@ def running_snapshot(situation: Situation) -> Snapshot | None:
         Refused: the image can't be pulled, or its snapshot can't be read.
         HostError: the host cannot be asked.
     """
-    rolled = {host for host, one in situation.placements.items() if one.rolled}
-    running = history.running({h: one for h, one in situation.facts.items() if h in rolled})
+    running = running_release(situation)
     if running is None:
         return None
     folder = folder_of(situation, running.images)

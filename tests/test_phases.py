@@ -15,7 +15,7 @@ from deploy.database.migrations.states import Standing
 from deploy.database.outlook import Outlook
 from deploy.errors import Refused
 from deploy.facts import HostFacts, Unfinished
-from deploy.migrating import before_hosts
+from deploy.migrating import before_hosts, rehearsal
 from deploy.order import Order
 from deploy.phases import after_revert, database_alone, phases
 from deploy.release import Bundle, Release
@@ -205,6 +205,38 @@ def test_the_way_back_leads_to_where_what_was_cut_off_comes_to_its_end(
     pull = phases(situation, order, lambda: None)[0][0]
     assert isinstance(pull, Prepare)
     assert (pull.target.back.release, pull.target.unfinished) == (back, True)
+
+
+# --- the running version in a rehearsal ----------------------------------------------------------
+
+LOGIN = """\
+url: https://shop.example
+smoke: {probes: {home: {kind: home}, user: {kind: login, json: {password: "${TOKEN}"}}}}
+"""
+
+
+def rehearsed(make: Any, wanted: str, more: str = LOGIN) -> Any:
+    """What is started of v1, which web-1 and web-2 run, while v2 is deployed."""
+    apply = f"headway\n  rehearsal: {{{wanted}}}"
+    situation, order = make(apply, replace(NOW, tables={"users": 1}), more=more)
+    v1 = Release("v1-0", "v1", {"web": "ghcr.io/acme/shop@sha256:1"}, "")
+    for host in ("web-1", "web-2"):
+        situation.facts[host] = HostFacts(release=v1.id, releases={v1.id: v1})
+    return rehearsal(situation, order, []).application
+
+
+def test_what_is_running_is_started_where_the_database_is(make: Any) -> None:
+    found = rehearsed(make, "application: {service: web, url: DATABASE_URL, memory: 300MB}")
+    assert (found.arrows.host.name, found.release, found.service) == ("db-1", "v1-0", "web")
+    assert found.image == "ghcr.io/acme/shop@sha256:1"
+    assert (found.variable, found.port, found.memory) == ("DATABASE_URL", 3000, 300_000_000)
+    assert [one.name for one in found.questions] == ["/", "user"]
+    assert b"hunter2" in found.questions[-1].request
+    assert found.redactor.redact("it says hunter2") == "it says ********"
+
+
+def test_without_the_setting_nothing_is_started(make: Any) -> None:
+    assert rehearsed(make, "mode: schema") is None
 
 
 # --- CDNs ----------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from deploy.settings.kinds import (
     ServiceName,
     ShellCommand,
     Size,
+    VariableName,
     at_least,
     shown,
     wrong,
@@ -83,6 +84,17 @@ class Backup(Section):
         return self
 
 
+class Application(Section):
+    """The running version, started on the copy and asked there. Its memory is in bytes."""
+
+    service: ServiceName = Field(examples=["web"])
+    url: VariableName = Field(
+        examples=["DATABASE_URL"],
+        description="the NAME of the service's variable that has the database's URL",
+    )
+    memory: Annotated[Size, at_least("32MB")] = 500_000_000
+
+
 class Rehearsal(Section):
     """What is done to the database, done first to a server that is thrown away.
 
@@ -101,6 +113,15 @@ class Rehearsal(Section):
         default=None, description="without it, 400 MB and 2.5 times what the database has"
     )
     timeout: Annotated[Duration, Field(gt=0)] = 1800.0
+    application: Application | None = Field(
+        default=None, description="the running version is started there, too"
+    )
+
+    @model_validator(mode="after")
+    def _is_held(self) -> Self:
+        if self.mode == "off" and self.application:
+            raise wrong("has application, and is off", "leave one of them out")
+        return self
 
 
 _PUSH = "npx drizzle-kit push"

@@ -25,6 +25,7 @@ def between(sections: Mapping[str, Any], name: str) -> Iterator[Finding]:
     if "services" in sections:
         yield from _images(sections.get("image"), sections["services"])
         yield from _placed_elsewhere(sections)
+        yield from _rehearsed(sections.get("database"), sections["services"])
         if "hosts" in sections:
             yield from _roles(sections["services"], sections["hosts"])
     if "hosts" in sections and "database" in sections:
@@ -89,6 +90,21 @@ def _database(database: Database | None, hosts: Mapping[str, HostEntry]) -> Iter
             yield path, f"there is no host {copy.host!r}", f"the hosts are {', '.join(hosts)}"
         elif copy.host is not None and database is not None and copy.host == database.host:
             yield path, "is the host of the database itself", "a copy is for when that is gone"
+
+
+def _rehearsed(database: Database | None, services: Mapping[str, Service]) -> Iterator[Finding]:
+    """What is started on a rehearsal's copy runs the application's image, and answers."""
+    application = database.rehearsal.application if database is not None else None
+    if application is None:
+        return
+    path: KeyPath = ("database", "rehearsal", "application", "service")
+    service = services.get(application.service)
+    if service is None:
+        message = f"there is no service {application.service!r} under services"
+        yield path, message, f"the services are {', '.join(services)}"
+    elif not service.rolled or service.port is None:
+        message = f"{application.service} is not rolled, or has no port to ask on"
+        yield path, message, "name a service that answers"
 
 
 def _lease(lease: Lease, hosts: Mapping[str, HostEntry]) -> Iterator[Finding]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from deploy.database.backup.manifest import head
 from deploy.database.command.seen import look
 from deploy.database.outlook import refuse
+from deploy.database.rehearsal.answers import hold
 from deploy.database.rehearsal.bounds import bounds_of
 from deploy.database.rehearsal.course import Pending, rehearse
 from deploy.database.rehearsal.judgement import judge
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from deploy.database.lint.verdict import Judged
     from deploy.database.migrations.script import Limits
     from deploy.database.outlook import Outlook
+    from deploy.database.rehearsal.application import Application
     from deploy.database.rehearsal.rehearsed import Rehearsed
     from deploy.database.rehearsal.source import Source
     from deploy.database.server import Server
@@ -38,8 +41,9 @@ class Rehearse:
     """Run what is pending, its ways back, and it again; and judge it by what that has shown.
 
     `made` has the fresh backup, if one was made, and its manifest with the restore's result
-    afterwards. `running` reads what the running image asks of its database. With `final` false
-    nothing is decided by it, as for a plan: there the newest backup of the same schema has to do.
+    afterwards. `running` reads what the running image asks of its database; `application` is what
+    starts that image. With `final` false nothing is decided by it, as for a plan: there the newest
+    backup of the same schema has to do.
     """
 
     backups: Backups
@@ -52,6 +56,7 @@ class Rehearse:
     made: list[Manifest]
     note: Note
     final: bool = True
+    application: Application | None = None
     name: str = "rehearse"
     touches: bool = False
     reverts: bool = True
@@ -67,8 +72,8 @@ class Rehearse:
         """Rehearse, and tell what it has shown.
 
         Raises:
-            Refused: a file failed, or the running version could not live with what came of it;
-                or the rehearsal itself could not be held.
+            Refused: a file failed, or the running version could not live with what came of it, or
+                was not well on it; or the rehearsal itself could not be held.
             NeedsPerson: the backup is damaged.
             Reverted: the backup could not be restored.
             HostError: nothing is known of how it ended.
@@ -89,10 +94,14 @@ class Rehearse:
         self.result.append(found)
         for line in found.lines():
             say(line, False)
+        for why in found.lived.untried if found.lived else ():
+            say(f"the running version was not tried on the copy: {why}", True)
         try:
             later = not self.final and self.mode == "data" and not found.rows
             self.judged.extend(judge(self.outlook, found, downs=self.downs, later=later))
             refuse(self.judged)
+            if found.lived:
+                hold(found.lived)
         except Refused as error:
             faults = "; ".join(f"{one.where}: {one.message}" for one in error.faults)
             self._note(say, "refused", f"{error.message}: {faults}", found)
@@ -135,6 +144,9 @@ class Rehearse:
             downs=True,
         )
         bounds = bounds_of(self.settings)
+        # With contract files alone nothing changes until it is gone.
+        version = self.application if self.outlook.now else None
+        start = version.starter() if version else None
         with throwaway(self.backups, source, bounds, say=say) as server:
             if server.manifest is not None and self.made:
                 self.made[-1] = server.manifest
@@ -145,6 +157,7 @@ class Rehearse:
                 pending,
                 superuser=server.superuser,
                 running=running,
+                started=partial(start, server) if start else None,
                 real=self.outlook.tables,
                 rows=isinstance(source, Data),
             )

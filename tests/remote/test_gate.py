@@ -39,8 +39,9 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = "/srv/shop"
-NOT_LET_THROUGH = {"foreign", "sent", "encrypted", "once"}
-"""Functions that Headway calls and a gated key does not: they run commands of the team's."""
+NOT_LET_THROUGH = {"foreign", "sent", "encrypted", "once", "described", "try_version"}
+"""Functions that Headway calls and a gated key does not: they run commands of the team's, or start
+what somebody sends."""
 
 
 @dataclass

@@ -217,6 +217,23 @@ ADDED = {
         "8  database.image: is 'postgres:{minor}', expected an image's name such as "
         "postgres:{major}",
     ),
+    "a version started on no copy": (
+        f"{DATABASE}  migrations: drizzle\n  rehearsal:\n    mode: off\n"
+        "    application: {service: web, url: DATABASE_URL}",
+        "13  database.rehearsal: has application, and is off; leave one of them out",
+    ),
+    "a service that is not there started on a copy": (
+        f"{DATABASE}  migrations: drizzle\n  rehearsal:\n"
+        "    application: {service: site, url: DATABASE_URL}",
+        "14  database.rehearsal.application.service: there is no service 'site' under services; "
+        "the services are web",
+    ),
+    "a URL in the place of its variable's name": (
+        f"{DATABASE}  migrations: drizzle\n  rehearsal:\n"
+        "    application: {service: web, url: 'postgres://db/shop'}",
+        "14  database.rehearsal.application.url: is 'postgres://db/shop', expected the name of a "
+        "variable: letters, 0-9 and _",
+    ),
     "a backup of nothing": (
         "database: {kind: postgres, backup: {required: true}}",
         "8  database: has backup, but no way to the database; write service: and host:",
@@ -355,6 +372,15 @@ def test_what_is_added_to_a_good_file(tmp_path: Path, added: str, line: str) -> 
 
 
 CHANGED = {
+    "a service that answers nothing started on a copy": (
+        (
+            ", port: 3000}\n",
+            f"}}\n{DATABASE}  migrations: drizzle\n  rehearsal:\n"
+            "    application: {service: web, url: DATABASE_URL}\n",
+        ),
+        "14  database.rehearsal.application.service: web is not rolled, or has no port to ask on; "
+        "name a service that answers",
+    ),
     "no application": (
         ("app: shop\n", ""),
         "1  app: is missing; write app: shop",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +14,7 @@ from deploy.database.migrations.apply import Applier
 from deploy.database.migrations.folder import Folder, read_folder
 from deploy.database.migrations.script import Limits
 from deploy.database.outlook import Outlook, look
+from deploy.database.rehearsal.answers import Answers
 from deploy.errors import Refused
 from deploy.settings import Rehearsal
 from deploy.steps.rehearse import Rehearse
@@ -174,6 +176,42 @@ def test_a_way_back_that_leads_elsewhere(place: Place) -> None:
     assert [(one.finding.rule, one.outcome) for one in step.judged] == [
         ("bad-down", Outcome.WARNED)
     ]
+
+
+def version(*answers: Answers) -> Any:
+    """An application that gives these answers, one start after the other."""
+    left = iter(answers)
+    return SimpleNamespace(starter=lambda: lambda _server: next(left))
+
+
+WELL = Answers({"/healthz": "", "login": ""})
+
+
+def test_a_running_version_that_does_not_answer_as_before(place: Place) -> None:
+    after = Answers({"/healthz": "", "login": "answered 500"}, said="no column")
+    step = replace(place.step(mode="schema", b=COLUMN), application=version(WELL, after))
+    with pytest.raises(Refused, match="is not well on what is pending") as caught:
+        step.do(place.heard)
+    assert caught.value.exit_code == 3
+    assert "no column" in caught.value.state
+    ((what, text),) = place.notes
+    assert (what, text.endswith("login: answered 500")) == ("refused", True)
+    step = replace(step, application=version(WELL, WELL))
+    assert step.do(place.heard).endswith("the running version is well; on the schema alone")
+    assert step.result[-1].figures()["started"]["answered"] == ["start", "/healthz", "login"]
+
+
+def test_a_running_version_that_could_not_be_tried_is_a_warning(place: Place) -> None:
+    application = version(Answers(untried="no bash"))
+    replace(place.step(mode="schema", b=COLUMN), application=application).do(place.heard)
+    assert "! the running version was not tried on the copy: no bash" in place.heard.lines
+
+
+def test_what_waits_for_the_hosts_is_nothing_that_it_has_to_live_with(place: Place) -> None:
+    contract = "-- deploy: phase=contract\nalter table users drop column mail;"
+    step = replace(place.step(mode="schema", b=contract), application=version())
+    step.do(place.heard)
+    assert step.result[-1].lived is None
 
 
 def test_for_a_plan_the_newest_backup_of_the_same_schema_has_to_do(place: Place) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,7 @@ from deploy.database.migrations.apply import Applier
 from deploy.database.migrations.failure import MigrationFailed
 from deploy.database.migrations.recorded import Table, key, recorded
 from deploy.database.migrations.transaction import way
+from deploy.database.rehearsal.answers import Answers, Lived, compare, unasked
 from deploy.database.rehearsal.rehearsed import Back, Failure, Rehearsed, Trial, Way
 from deploy.database.sizes import sizes
 from deploy.errors import CommandFailed, Refused
@@ -69,13 +70,14 @@ def rehearse(
     *,
     superuser: Server | None = None,
     running: Snapshot | None = None,
+    started: Callable[[], Answers] | None = None,
     real: Mapping[str, int] | None = None,
     rows: bool = True,
 ) -> Rehearsed:
     """Run what is pending on a copy, then the ways back newest first, then the files again.
 
     The running version's queries are tried before the first file, and again before the first
-    contract file: later than that it has to live with nothing.
+    contract file: later than that it has to live with nothing. So is the version itself started.
 
     Args:
         copy: a throw-away server with the real schema; whatever is in it may be lost.
@@ -83,13 +85,15 @@ def rehearse(
         superuser: the copy as a superuser, who the running version's queries are tried as; None:
             `copy` is that.
         running: of the image now running; None: it has none, and its queries are not tried.
+        started: starts the running version on the copy, asks it, and has it gone again; None: it is
+            not started.
         real: `sizes` of the real database, by which seconds are scaled.
         rows: whether the copy has the real rows, too.
 
     Raises:
         HostError: the copy cannot be asked.
     """
-    return _Course(copy, superuser or copy, pending, running, real, rows).run()
+    return _Course(copy, superuser or copy, pending, running, started, real, rows).run()
 
 
 @dataclass
@@ -98,29 +102,34 @@ class _Course:
     superuser: Server
     pending: Pending
     running: Snapshot | None
+    started: Callable[[], Answers] | None
     real: Mapping[str, int] | None
     rows: bool
     trials: list[Trial] = field(default_factory=list)
     shapes: list[Shape] = field(default_factory=list)
     """Before the first file, and after each."""
     contract: tuple[Breakage, ...] | None = None
+    well: Answers | None = None
+    """Of the running version, before the first file."""
+    lived: Lived | None = None
 
     def run(self) -> Rehearsed:
         self.here = sizes(self.copy)
         asked = probe(self.superuser, self.running) if self.running else None
+        self.well = self.started() if self.started else None
         self.base = before = self._read()
         self.shapes.append(self._shape(before))
         now = [one for one in self.pending.migrations if one.name not in self.pending.later]
         for one in self.pending.migrations:
             if one.name in self.pending.later:
-                self._try_contract(asked, complete=len(self.trials) >= len(now))
+                self._try_running(asked, complete=len(self.trials) >= len(now))
             trial, before = self._up(one, before)
             self.trials.append(trial)
             self.shapes.append(self._shape(before))
             if trial.failure:
                 break
         failed = bool(self.trials and self.trials[-1].failure)
-        self._try_contract(asked, complete=not failed)
+        self._try_running(asked, complete=not failed)
         if self.pending.downs and not failed:
             self._back()
         return Rehearsed(
@@ -128,6 +137,7 @@ class _Course:
             untried=tuple(one.name for one in self.pending.migrations[len(self.trials) :]),
             contract=self.contract,
             rows=self.rows,
+            lived=self.lived,
         )
 
     def _read(self) -> Catalogue:
@@ -136,9 +146,12 @@ class _Course:
     def _shape(self, found: Catalogue) -> Shape:
         return shape(found, schema=self.pending.table.schema, table=self.pending.table.name)
 
-    def _try_contract(self, asked: Outcomes | None, *, complete: bool) -> None:
+    def _try_running(self, asked: Outcomes | None, *, complete: bool) -> None:
         if self.running and asked is not None and complete and self.contract is None:
             self.contract = tuple(breakages(asked, probe(self.superuser, self.running)))
+        if self.started and self.well and complete and self.lived is None:
+            able = self.well.able
+            self.lived = compare(self.well, self.started()) if able else unasked(self.well)
 
     # --- up -------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from deploy.database.lint.rules import Finding
     from deploy.database.measure.scale import Estimate
     from deploy.database.measure.watch import Measured, Touched
+    from deploy.database.rehearsal.answers import Lived
 
 _SHOWN = 5
 """Lines of one kind that people are told; `body` has them all."""
@@ -96,13 +97,15 @@ class Rehearsed:
 
     `trials` are the files that were run, in order; with one that failed it ends. `untried` are the
     names of those after it. `contract` is what the running version can't do any longer, None where
-    it was not tried. `rows`: the copy had the rows, and not the schema alone.
+    it was not tried. `rows`: the copy had the rows, and not the schema alone. `lived` is what it
+    has answered when it was started there, None where it was not to be.
     """
 
     trials: tuple[Trial, ...]
     untried: tuple[str, ...] = ()
     contract: tuple[Breakage, ...] | None = None
     rows: bool = True
+    lived: Lived | None = None
 
     @property
     def failed(self) -> Trial | None:
@@ -139,6 +142,8 @@ class Rehearsed:
         parts.append(f"{proven} of {len(self.trials)} ways back proven")
         if self.contract == ():
             parts.append("the running version can live with it")
+        if self.lived and self.lived.answered and not self.lived.broken:
+            parts.append("started on it, the running version is well")
         return "; ".join([*parts, *([] if self.rows else ["on the schema alone"])])
 
     def figures(self) -> dict[str, Any]:
@@ -147,6 +152,7 @@ class Rehearsed:
             "rows": self.rows,
             "contract": None if self.contract is None else [str(one) for one in self.contract],
             "files": [_kept(one) for one in self.trials],
+            **({"started": self.lived.figures()} if self.lived else {}),
         }
 
     def body(self) -> dict[str, Any]:
@@ -165,7 +171,7 @@ class Rehearsed:
             told += _first("the running version can no longer", [str(c) for c in self.contract])
         else:
             told.append("the running version's queries all work on the migrated schema")
-        return told
+        return told + (self.lived.lines() if self.lived else [])
 
 
 def _kept(one: Trial) -> dict[str, Any]:
