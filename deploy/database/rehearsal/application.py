@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _PARTS = (
     ("deploy.remote", "lib"),
+    ("deploy.remote", "compose"),
     ("deploy.remote", "prepare"),
     ("deploy.remote", "health"),
     (PACKAGE, "rehearsal/application"),

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # The running version on a throw-away server: described, try_version. Set above this text, beside what
-# lib.sh, prepare.sh and health.sh need:
+# lib.sh, compose.sh, prepare.sh and health.sh need:
 #   release   whose files Compose reads         image      what its service runs, by digest
 #   box       the throw-away server's           app        the container's name
 #   port      where it answers HTTP             memory_kb  what it may use
@@ -86,7 +86,7 @@ start_version() {
 	fi
 	reason="it could not be started"
 	# Its label is a throw-away server's: what was left by somebody who died goes with theirs.
-	detail=$(docker compose --project-directory "$dir" -p "$app" \
+	detail=$(compose --project-directory "$dir" -p "$app" \
 		--env-file "$state/releases/$release/.env" -f "$work/compose.json" \
 		run -d -T --interactive=false --no-deps --name "$app" \
 		-l "headway.rehearsal=$(($(date +%s) + limit))" "$1" </dev/null 2>&1)
