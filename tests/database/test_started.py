@@ -172,7 +172,10 @@ UNTRIED = {
         application(Gated("db-1", "this key may not run it")),
         "this key may not run it",
     ),
-    "a host that hangs": (application(TimedOut("db-1", "it did not end")), "it did not end"),
+    "a host that hangs": (
+        application(TimedOut("db-1", "it did not end")),
+        "try_version did not end within 400 s, and the host has ended it",
+    ),
     "a host that says half of it": (
         application(answered("yes")),
         "the host did not say what it answered",
