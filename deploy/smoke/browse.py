@@ -32,7 +32,10 @@ _ARGUMENTS = (
     "--disable-gpu",
 )
 _SLOWEST = 15.0
-"""Seconds that one thing on a page may take, if the journey does not say another time."""
+"""Seconds that one thing on a page may take, if the journey does not say another time.
+
+Half of the journey's own time at most: what hangs has failed while there is time to show it.
+"""
 
 
 @dataclass(frozen=True)
@@ -142,7 +145,7 @@ def _page(order: Order, playwright: Playwright) -> Iterator[tuple[BrowserContext
 
     # Not for all requests, as extra headers would be: other sites ask a question first then.
     context.route(f"{order.url}/**", marked)
-    context.set_default_timeout(min(_SLOWEST, order.seconds) * 1000)
+    context.set_default_timeout(min(_SLOWEST, order.seconds / 2) * 1000)
     context.tracing.start(screenshots=True, snapshots=True)
     try:
         yield context, context.new_page()
@@ -155,17 +158,25 @@ def _walk(
 ) -> Came:
     folder = Path(order.folder)
     said: list[str] = []
-    context.on("console", lambda one: said.append(one.text) if one.type == "error" else None)
-    context.on("weberror", lambda one: said.append(str(one.error)))
-    context.on("requestfailed", lambda one: said.append(f"{one.method} {one.url}: {one.failure}"))
+
+    def note(text: str) -> None:
+        said.append(text)
+        # At once: a journey that has to be ended can't write it any more.
+        with (folder / "console.txt").open("a", encoding="utf-8", errors="replace") as file:
+            file.write(f"{text}\n")
+
+    context.on("console", lambda one: note(one.text) if one.type == "error" else None)
+    context.on("weberror", lambda one: note(str(one.error)))
+    context.on("requestfailed", lambda one: note(f"{one.method} {one.url}: {one.failure}"))
     try:
         journey(page, Site(order.url, order.host, order.run, order.secrets))
     except Exception as error:
-        with contextlib.suppress(Exception):  # a page that has crashed can't be shown
-            page.screenshot(path=folder / "screenshot.png", full_page=True, timeout=5000)
         with contextlib.suppress(Exception):
             context.tracing.stop(path=folder / "trace.zip")
-        (folder / "console.txt").write_text("".join(f"{line}\n" for line in said))
+        with contextlib.suppress(Exception):  # a page that has crashed can't be shown
+            # While the next page is awaited, Chromium takes no picture of the one that is there.
+            context.new_cdp_session(page).send("Page.stopLoading")
+            page.screenshot(path=folder / "screenshot.png", full_page=True, timeout=5000)
         console = f"; the page's console: {said[0].splitlines()[0]}" if said else ""
         return Came(Outcome.FAILED, f"{_first_line(error)}{_line_of(order, error)}{console}")
     return Came(Outcome.PASSED)

@@ -62,7 +62,7 @@ def walk(
     """Run one journey in a browser, `seconds` at most.
 
     What it leaves behind when it fails, a screenshot, a trace and the console's errors, is kept
-    without secrets, below `KEPT`.
+    without secrets, below `KEPT`; of one that has to be ended, the console's errors and its output.
     """
 
     def result(outcome: Outcome, reason: str = "", kept: tuple[str, ...] = ()) -> Result:

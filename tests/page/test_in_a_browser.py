@@ -16,13 +16,14 @@ from deploy.page import report
 from deploy.smoke.browser import system_browser
 
 from .histories import years
-from .stories import endings, many
+from .stories import endings, many, migrated
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 AXE = Path(__file__).parent / "axe"
 PAGES = {name: report(endings()[name]) for name in ("success", "reverted", "died")} | {
+    "migrated": report(migrated()),
     "history": years(),
     "no history": years(0),
 }
@@ -86,12 +87,22 @@ def fits(page: Page, width: int) -> None:
         page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
 
 
+def pictured(page: Page, width: int, name: str, place: Path) -> None:
+    """Leave a picture of the whole page, for who wants to see it; it is as wide as the screen."""
+    file = Path(os.environ.get("SCREENSHOTS") or place) / f"{name}.png"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=file, full_page=True)
+    assert int.from_bytes(file.read_bytes()[16:20], "big") == width
+
+
 @pytest.mark.parametrize("name", PAGES)
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 360)])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
 def test_it_reads_well(
-    opened: Callable[..., Page], axe: str, name: str, scheme: str, width: int
+    opened: Callable[..., Page], axe: str, tmp_path: Path, name: str, scheme: str, width: int
 ) -> None:
     page = opened(PAGES[name], scheme, width)
+    pictured(page, width, f"{name.replace(' ', '-')}-{scheme}-{width}", tmp_path)
     fits(page, width)
     page.evaluate(axe)
     found: dict[str, Any] = page.evaluate("axe.run(document)")

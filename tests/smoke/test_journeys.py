@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import os
 import signal
@@ -15,13 +16,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from deploy.lease.words import Claim
+from deploy.page import report
 from deploy.phases import subject_of
+from deploy.redaction.redactor import Redactor
 from deploy.settings import load
 from deploy.smoke import journeys, tree
 from deploy.smoke.result import Outcome, Result
 from deploy.smoke.smoke import smoke
+from deploy.story.codec import packed, unpacked
+from deploy.story.recorder import Recorder
 
 from ..remote.sshd import eventually, free_port
+from ..story.made import events
 from .site import Handler, says
 from .world import situation
 
@@ -77,7 +84,7 @@ def walk(tmp_path: Path, make_site: MakeSite, monkeypatch: pytest.MonkeyPatch) -
             file = tmp_path / "hosts" / "staging.yaml"
             file.write_text(file.read_text().replace(f"http://127.0.0.1:{site.port}", url))
             made.environment = load(tmp_path, "staging", os.environ)
-        one.site = site  # type: ignore[attr-defined]
+        one.site, one.made = site, made  # type: ignore[attr-defined]
         (result,) = smoke(subject_of(made), {}, only).results
         return result
 
@@ -132,6 +139,23 @@ def test_a_journey_that_fails_and_what_it_leaves(walk: Any, tmp_path: Path) -> N
     assert not any(SECRET.encode() in text for text in texts)
 
 
+def test_its_screenshot_is_on_the_page_of_the_run(walk: Any, tmp_path: Path) -> None:
+    """From the browser by the folder, the recorder and what is kept of a run."""
+    result = walk(FAILS)
+    recorder = Recorder(walk.made, None, Redactor([SECRET]))
+    walk.made.tested.append(result)
+    for event in events():
+        recorder(event)
+    kept = packed(recorder.story(Claim(events()[0].id, "ana", "deploy v2")))
+    page = report(unpacked(kept))
+    (file,) = (tmp_path / one for one in result.kept if one.endswith(".png"))
+    picture = base64.b64encode(file.read_bytes()).decode()
+    assert len(picture) > 1000
+    assert f'<img src="data:image/png;base64,{picture}"' in page
+    assert "signed in (order.py:8)" in page
+    assert SECRET not in page
+
+
 @pytest.mark.parametrize(
     ("text", "outcome", "reason"),
     [
@@ -152,6 +176,28 @@ def test_a_page_that_hangs_is_a_failure_of_the_page(walk: Any) -> None:
     result = walk(text, {"/slow": lambda _handler: time.sleep(20)})
     assert result.outcome is Outcome.FAILED
     assert "Timeout 1500ms exceeded" in result.reason
+
+
+def test_one_that_hangs_has_failed_before_it_is_ended(walk: Any, tmp_path: Path) -> None:
+    """With the time that it has by itself, there is some left to show what there was."""
+    text = "def journey(page, site):\n    page.goto('/')\n    page.goto('/slow')\n"
+    result = walk(text, {"/slow": lambda _handler: time.sleep(30)}, journey_timeout="16s")
+    assert result.outcome is Outcome.FAILED
+    assert "Timeout 8000ms exceeded" in result.reason
+    kept = {Path(file).name: tmp_path / file for file in result.kept}
+    assert set(kept) == {"screenshot.png", "trace.zip", "console.txt"}
+    assert kept["screenshot.png"].read_bytes()[:4] == b"\x89PNG"
+    assert kept["console.txt"].read_text().startswith("a script is unhappy\n")
+    with zipfile.ZipFile(kept["trace.zip"]) as trace:
+        assert any(b"/slow" in trace.read(name) for name in trace.namelist())
+
+
+def test_what_the_page_said_before_it_was_ended_is_kept(walk: Any, tmp_path: Path) -> None:
+    result = walk(BUSY, journey_timeout="8s")
+    assert result.reason == "it did not end within 8 s, and was ended"
+    (kept,) = result.kept
+    assert Path(kept).name == "console.txt"
+    assert (tmp_path / kept).read_text().startswith("a script is unhappy\n")
 
 
 @contextlib.contextmanager
