@@ -16,12 +16,13 @@ from deploy import history
 from deploy.errors import Refused
 
 if TYPE_CHECKING:
-    from deploy.facts import HostFacts
+    from deploy.facts import HostFacts, Unfinished
     from deploy.journal import Dead
     from deploy.release import Release
 
 Way = Literal["finish", "undo"]
 _SETTLING = "settling"
+_SWITCHED = "switched"
 _ASKED = ("smoke", "")
 """The step of a deploy after which nothing puts it back any more."""
 
@@ -78,9 +79,18 @@ def passed(dead: Dead, facts: Mapping[str, HostFacts]) -> bool:
         one.release == dead.release
         if one.unfinished is None
         else one.unfinished.release == dead.release
-        and (one.unfinished.phase == _SETTLING or ("switch", host) in dead.did)
+        and (one.unfinished.phase == _SETTLING or _watched(dead, host, one.unfinished))
         for host, one in facts.items()
     )
+
+
+def _watched(dead: Dead, host: str, left: Unfinished) -> bool:
+    """Had the roll that was left there passed its bake, by the record of the run that left it?
+
+    A recovery that failed may have left another one since, to the same release.
+    """
+    its_own = left.deploy == dead.deploy and left.phase == _SWITCHED
+    return its_own and ("switch", host) in dead.did
 
 
 def apart(facts: Mapping[str, HostFacts]) -> history.Entry | None:
@@ -119,7 +129,7 @@ def recovery(
         # Where the old containers are going already, the only way is on.
         going = one.unfinished.phase == _SETTLING
         wanted = target is not None and one.unfinished.release == target.id
-        switched = bool(dead) and ("switch", host) in dead[-1].did
+        switched = bool(dead) and _watched(dead[-1], host, one.unfinished)
         mends[host] = "settle" if going or (wanted and switched) else "abandon"
     provided = not asked and way == "finish" and not _all_asked(dead[-1])
     return Recovery(way, why, target, mends, dead, provided)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -124,6 +125,20 @@ def test_the_last_host_had_passed_its_bake() -> None:
     found = recovery(run(*did("switch", "web-2")), here)
     assert found is not None
     assert (found.way, found.mends) == ("finish", {"web-2": "settle"})
+
+
+def test_a_roll_that_a_failed_recovery_has_left_is_not_the_one_that_had_passed() -> None:
+    """It was on its way back to v1, and is only staged: there is nothing to settle."""
+    staged = HostFacts(
+        release=NEW.id,
+        unfinished=Unfinished(OLD.id, "d-2", "staged"),
+        releases=facts("v1").releases,
+    )
+    switched = replace(staged, unfinished=Unfinished(OLD.id, "d-2", "switched"))
+    for left in (staged, switched):
+        found = recovery(run(*did("switch", "web-1")), {"web-1": left, "web-2": facts("v1")})
+        assert found is not None
+        assert (found.target, found.mends) == (OLD, {"web-1": "abandon"})
 
 
 def test_the_last_host_was_in_its_bake() -> None:

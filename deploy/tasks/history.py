@@ -109,7 +109,7 @@ def _rendered(
     past: Sequence[Entry],
     figures: Sequence[Figures],
     silent: Sequence[str],
-    unread: Sequence[str],
+    unread: Sequence[str] = (),
 ) -> list[str]:
     from deploy.dora import in_words
     from deploy.views.text import one_line
