@@ -1,7 +1,8 @@
 """Deploys with all of it on: smoke tests with a journey, Slack, a webhook, a CDN, a summary.
 
 One story, told once: a first deploy while all who are told misbehave, one in Actions, one whose
-login is broken, a rollback. The tests look at what each of them left.
+login is broken, a rollback, and four of one host while they misbehave in other ways. The tests look
+at what each of them left.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -32,6 +34,16 @@ if TYPE_CHECKING:
     from deploy.sandbox.docker import Docker
 
 PAGE = "https://github.com/acme/shop"
+ROLLBACK = f"{PAGE}/actions/workflows/rollback.yml"
+TROUBLE = (
+    {"slack": "close", "webhook": "answer-500", "cloudflare": "say-no"},
+    {"slack": "gone"},  # with it, all three
+    {"slack": "answer-429", "webhook": "hang"},
+    {"slack": "answer-500", "webhook": "close"},
+)
+"""How those who are told misbehave, by their service, in a run each."""
+LATEST = 8.0
+"""Seconds from the last step to the end of a run: five, on a machine with much to do."""
 ACTIONS = {
     "GITHUB_ACTIONS": "true",
     "GITHUB_ACTOR": "cleo",
@@ -65,7 +77,7 @@ class Ran:
 
 @dataclass(frozen=True)
 class Story:
-    """The four runs; `commits` are those of the good versions and of the bad one, in order."""
+    """The runs; `commits` are those of the good versions and of the bad one, in order."""
 
     commits: tuple[str, ...]
     troubled: Ran
@@ -75,6 +87,11 @@ class Story:
     back: Ran
     page: str
     """Of the one that was reverted, asked for after the rollback."""
+    good_page: str
+    hooked: str
+    """What the hook has written, a line for each host."""
+    trouble: tuple[tuple[Mapping[str, str], Ran], ...]
+    """Service → how it misbehaved, and the run meanwhile."""
 
 
 def commit(folder: Path, author: str, subject: str) -> str:
@@ -107,7 +124,12 @@ def story(release: Callable[..., str], tmp_path_factory: pytest.TempPathFactory)
     written = yaml.safe_load((ROOT / "hosts" / "sandbox.yaml").read_text())
     body = elsewhere.settings(
         smoke="smoke.yaml",
-        notify={**written["notify"], "repository": PAGE},
+        notify={
+            **written["notify"],
+            "repository": PAGE,
+            "rollback": ROLLBACK,
+            "hooks": {"after_host": 'echo "$HEADWAY_AFTER $HEADWAY_HOST" >>hooked'},
+        },
         cdn=written["cdn"],
     )
     body["rollout"]["bake"] = "1s"
@@ -145,8 +167,21 @@ def story(release: Callable[..., str], tmp_path_factory: pytest.TempPathFactory)
     shop.given = {}
     broken = ran("deploy", "--tag", "all-bad")
     back = ran("rollback", "--reason", "coupons are too cheap")
-    report = shop.inv("report", broken.record["id"], "--out", "reverted.html")
-    assert report.exit_code == 0, report.text
+    pages = []
+    for told in (broken, good):
+        report = shop.inv("report", told.record["id"], "--out", "report.html")
+        assert report.exit_code == 0, report.text
+        pages.append((shop.folder / "report.html").read_text())
+    hooked = (shop.folder / "hooked").read_text()
+
+    shop.change(smoke={"probes": {"home": {"kind": "home"}}})
+    trouble = []
+    for number, faults in enumerate(TROUBLE):
+        with ExitStack() as stack:
+            for service, fault in faults.items():
+                stack.enter_context(breaking(docker, fault, service))
+            tag = "all-1" if number % 2 else "all-2"
+            trouble.append((faults, ran("deploy", "--tag", tag, "--only-host", "web-1")))
     return Story(
         commits,
         troubled,
@@ -154,7 +189,9 @@ def story(release: Callable[..., str], tmp_path_factory: pytest.TempPathFactory)
         summary.read_text() if summary.exists() else "",
         broken,
         back,
-        (shop.folder / "reverted.html").read_text(),
+        *pages,
+        hooked,
+        tuple(trouble),
     )
 
 
@@ -196,6 +233,17 @@ def test_nobody_who_misbehaves_fails_a_deploy(story: Story) -> None:
     assert purge in warned
 
 
+def test_in_no_way_does_anybody_fail_a_deploy_or_hold_it_up(story: Story) -> None:
+    for faults, ran in story.trouble:
+        assert ran.done.exit_code == 0, ran.done.text
+        warned = [line for _, line in ran.done.lines if line.startswith("  ! ")]
+        silent = {"slack", "webhook"} if "gone" in faults.values() else {*faults} - {"cloudflare"}
+        for service in silent:
+            assert any(line.startswith(f"  ! notify.{service}: ") for line in warned), warned
+        steps = [at for at, line in ran.done.lines if line.startswith(("  ✓", "  ! cloudflare"))]
+        assert ran.done.lines[-1][0] - steps[-1] < LATEST, ran.done.lines
+
+
 # --- a deploy in Actions -------------------------------------------------------------------------
 
 
@@ -220,6 +268,7 @@ def test_slack_has_one_message_that_says_it_all(story: Story) -> None:
     assert f"• Coupons can be combined (#212 ({PAGE}/pull/212))" in lines
     assert f"[Run] {PAGE}/actions/runs/7" in lines
     assert f"[Compare] {PAGE}/compare/{older}...{newer}" in lines
+    assert f"[Roll back] {ROLLBACK}" in lines
     assert "[Site] http://127.0.0.1:8080" in lines
 
 
@@ -244,6 +293,19 @@ def test_the_job_has_a_summary(story: Story) -> None:
     assert re.search(r"\| ✓ \| smoke \| .* \| \d+ passed", story.summary)
     assert re.search(r"\| ✓ \| purge \| .* \| cloudflare: tag html \|", story.summary)
     assert "```mermaid\ngantt" in story.summary
+    assert story.summary.count("Coupons can be combined") == 2, "in the head, and what comes"
+
+
+def test_its_page_has_what_came_and_what_was_asked(story: Story) -> None:
+    text = html.unescape(re.sub(r"<[^>]+>", "", story.good_page))
+    for words in ("all-1 → all-2", "Coupons can be combined (#212)", "login on web-1", "order"):
+        assert words in text, words
+    assert story.good_page.count('class="failed"') == 0
+
+
+def test_a_hook_is_called_for_each_host(story: Story) -> None:
+    lines = story.hooked.splitlines()
+    assert {f"all-2 {host}" for host in WEB} <= set(lines)
 
 
 def test_the_site_was_asked_and_somebody_ordered_in_a_browser(story: Story) -> None:
@@ -308,7 +370,14 @@ def test_nobody_was_told_a_secret(story: Story) -> None:
     held = dict(
         line.partition("=")[::2] for line in (ROOT / ".sandbox" / "env").read_text().splitlines()
     )
-    told = [story.troubled, story.good, story.broken, story.back]
-    text = json.dumps([ran.told for ran in told], ensure_ascii=False) + story.summary + story.page
+    told = [
+        story.troubled,
+        story.good,
+        story.broken,
+        story.back,
+        *(ran for _, ran in story.trouble),
+    ]
+    text = json.dumps([ran.told for ran in told], ensure_ascii=False) + story.summary
+    text += story.page + story.good_page
     text += "".join(ran.done.text for ran in told)
     assert [name for name, value in held.items() if value in text] == []

@@ -23,7 +23,6 @@ def tested(settings_of_shop: Project) -> Iterator[Project]:
     (folder / "smoke.yaml").unlink()
 
 
-@pytest.mark.thorough  # test_all_on.py asks for this beside all else
 def test_a_deploy_that_works(tested: Project, release, load: Loads) -> None:
     tested.on(release("v1"))
     tested.change(smoke="smoke.yaml")

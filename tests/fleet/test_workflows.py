@@ -162,7 +162,6 @@ def test_a_release_is_planned_and_exactly_that_is_deployed(
     no_secret_in(ran.log + again.log)
 
 
-@pytest.mark.thorough
 def test_people_approve_and_what_has_moved_is_refused(
     act: Act, shop: Project, release: Callable[..., str]
 ) -> None:
