@@ -24,6 +24,8 @@ PASSWORD = "p@ss w:rd/%"
 QUOTED = "p%40ss%20w%3Ard%2F%25"
 CLIENT = IMAGE.replace(":17", ":{major}")
 ROWS = "200000"
+STUCK = "/tmp/stuck"
+"""While this is there, in the container, nothing is archived."""
 
 FILL = """
 create table big as
@@ -71,16 +73,9 @@ def running(major: int) -> Iterator[Server]:
         *("run", "--detach", "--name", name, "--tmpfs", "/var/lib/postgresql/data"),
         *("-p", "127.0.0.1::5432", "-e", f"POSTGRES_PASSWORD={PASSWORD}"),
         *("-e", "POSTGRES_USER=shop", image_of(major)),
-        *(
-            "postgres",
-            "-c",
-            "fsync=off",
-            "-c",
-            "full_page_writes=off",
-            "-c",
-            "archive_command=true",
-        ),
+        *("postgres", "-c", "fsync=off", "-c", "full_page_writes=off"),
         *("-c", f"archive_mode={'on' if major == 17 else 'off'}"),
+        *("-c", f"archive_command=test ! -e {STUCK}"),
     )
     try:
         port = docker("port", name, "5432/tcp").rpartition(":")[2]

@@ -13,7 +13,7 @@ import pytest
 from deploy.database.access import in_container
 from deploy.errors import Refused, Reverted
 
-from .conftest import BOTH, FEW, ORDER, Heard, Server, asked, create, names
+from .conftest import BOTH, FEW, ORDER, STUCK, Heard, Server, asked, create, names
 
 if TYPE_CHECKING:
     from deploy.database.backup.backups import Backups
@@ -132,20 +132,18 @@ def test_what_is_migrated_meanwhile_belongs_to_the_point_or_to_nothing(
 def test_an_archiver_that_fails_is_told(server: Server, backups: Backups, database: str) -> None:
     access = server.access(database)
     try:
-        asked(access, "alter system set archive_command = 'false'")
-        asked(access, "select pg_reload_conf()")
+        server.shells.run(f"touch {STUCK}")
+        asked(access, "select pg_create_restore_point('x'), pg_switch_wal()")
         failing = "select last_failed_time is not null from pg_stat_archiver"
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 30
         while asked(access, failing) != ["t"]:
             assert time.monotonic() < deadline
-            # The archiver may have taken one before it has read its new command.
-            asked(access, "select pg_create_restore_point('x'), pg_switch_wal()")
-            time.sleep(1)
+            time.sleep(0.2)
         heard = Heard()
         one = replace(backups, command="true").create(ORDER, [], heard)
         assert one.body["point"]
         assert heard.lines[0].startswith("! the archiver fails at 0000000")
         assert heard.lines[1:] == [NOBODY]
     finally:
-        asked(access, "alter system reset archive_command")
-        asked(access, "select pg_reload_conf(), pg_stat_reset_shared('archiver')")
+        server.shells.run(f"rm -f {STUCK}")
+        asked(access, "select pg_stat_reset_shared('archiver')")
