@@ -129,6 +129,10 @@ BUILDERS = {
     "deploy/notify/message.py:escaped": "notify.test_message:test_a_text_is_cut_between_two_signs",
     "deploy/notify/message.py:fenced": "notify.test_message:test_nothing_ends_a_block_of_code",
     "deploy/notify/message.py:waiting": "notify.test_slack:test_who_waits_for_whom",
+    "deploy/github/deployment.py:_status": "github.test_deployment:"
+    "test_what_github_shows_is_a_line",
+    "deploy/views/gantt.py:_plain": "views.test_gantt:test_whatever_a_step_is_called",
+    "deploy/smoke/report.py:as_junit": "smoke.test_report:test_xml_takes_whatever_a_site_says",
     "deploy/page/render.py:render": "page.test_report:test_foreign_text_stays_text",
     "deploy/page/history.py:history": "page.test_history:test_foreign_text_stays_text",
     "deploy/page/svg.py:timeline": "page.test_report:test_foreign_text_stays_text",

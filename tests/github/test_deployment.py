@@ -6,10 +6,14 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
 
 from deploy import events
 from deploy.events import Event, Outcome, RunEnded, RunStarted, StepDone, StepStarted, Stream
 from deploy.github.deployment import Deployments, deployments
+
+from ..views import hostile
+from ..views.test_text import FORBIDDEN
 
 if TYPE_CHECKING:
     from .server import GitHubServer
@@ -99,6 +103,18 @@ def test_how_it_ended(told: Told, outcome: Outcome, state: str) -> None:
     assert asked[0][1]["ref"] == "v2"
     assert asked[-1][1]["state"] == state
     assert asked[-1][1]["description"] == "x" * 140
+
+
+@settings(
+    deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(text=hostile.text)
+def test_what_github_shows_is_a_line(told: Told, text: str) -> None:
+    told.server.asked.clear()
+    *_, (_, body) = told.of(started(), STEP, ended(Outcome.REVERTED, text))
+    assert body["state"] == "failure"
+    assert not FORBIDDEN.search(body["description"])
+    assert len(body["description"]) <= 140
 
 
 @pytest.mark.parametrize(
