@@ -132,6 +132,11 @@ def test_a_trace_that_cannot_be_sent_fails_nothing(repository: Repository) -> No
     assert re.fullmatch(r"  ! the trace was not sent: [^\n]*500[^\n]*\n", done.stderr)
 
 
+def heard() -> None:
+    """A run under nohup has it ignored, and so would what that starts."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 class Running:
     """`inv run`, and what it has printed so far."""
 
@@ -144,6 +149,7 @@ class Running:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            preexec_fn=heard,  # noqa: PLW1509
         )
         self.text = ""
 

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import termios
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -78,6 +79,12 @@ ns = Collection(run)
 '''
 
 
+def at_terminal(slave: int) -> None:
+    """Begin there; a run of the tests under nohup has SIGHUP ignored, and so would what it starts."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    fcntl.ioctl(slave, termios.TIOCSCTTY)
+
+
 class Terminal:
     """`inv run` before a terminal of its own, and what it has printed there."""
 
@@ -96,7 +103,7 @@ class Terminal:
             stdout=slave,
             stderr=slave,
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(slave, termios.TIOCSCTTY),  # noqa: PLW1509
+            preexec_fn=partial(at_terminal, slave),  # noqa: PLW1509
         )
         os.close(slave)
 
