@@ -14,7 +14,6 @@ from typing import Any
 
 from deploy.events import TOLD, Event, Outcome, RunEnded, RunStarted, StepStarted, told_until
 from deploy.github.api import NoAnswer, Repository, repository
-from deploy.views.text import one_line
 
 TIMEOUT = 3.0
 """Seconds for one answer; there are two tries."""
@@ -100,7 +99,7 @@ class Deployments:
         return number
 
     def _status(self, number: int, state: str, message: str) -> None:
-        first = one_line(message.partition("\n")[0])
+        first = "".join(sign for sign in message.partition("\n")[0] if sign.isprintable())
         body = {"state": state, "description": first[:_LONGEST], "auto_inactive": True}
         if self._run and self._run.url:
             body["environment_url"] = self._run.url
