@@ -18,6 +18,7 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 
 from deploy.errors import HeadwayError
 from deploy.smoke.judge import Answer
+from deploy.smoke.probes import marked
 
 if TYPE_CHECKING:
     from deploy.smoke.probes import Probe
@@ -51,12 +52,10 @@ def ask(probe: Probe, way: Way, run: str, timeout: float) -> Answer:
     Raises:
         NoAnswer: with the reason in a few words.
     """
-    headers = {"User-Agent": "headway-smoke", "X-Smoke-Test": run, **probe.headers}
+    behind_tls = bool(way.tunnel) and not way.tls and way.url.startswith("https:")
+    headers = marked(probe, run, behind_tls=behind_tls)
     if way.tunnel:
         headers["Host"] = way.site
-        if not way.tls and way.url.startswith("https:"):
-            # What stands before the hosts and speaks TLS to visitors says so.
-            headers.setdefault("X-Forwarded-Proto", "https")
     began = time.monotonic()
     with _session(way) as session:
         try:

@@ -12,7 +12,7 @@ import requests
 
 from deploy.settings.smoke import Expect
 from deploy.smoke.judge import Answer, Hide, faults, seen
-from deploy.smoke.probes import Probe, probes_of
+from deploy.smoke.probes import Probe, marked, probes_of
 
 if TYPE_CHECKING:
     import socket
@@ -44,16 +44,11 @@ class Plain:
         """The whole request; the connection is closed after its answer."""
         headers = {
             "Host": urlsplit(self.url).netloc,
-            "User-Agent": "headway-smoke",
-            "X-Smoke-Test": self.run,
             "Accept": "*/*",
             "Accept-Encoding": "identity",
-            **self.probe.headers,
+            **marked(self.probe, self.run, behind_tls=self.url.startswith("https:")),
             "Connection": "close",
         }
-        if self.url.startswith("https:"):
-            # As the proxy says it to the application.
-            headers.setdefault("X-Forwarded-Proto", "https")
         probe = self.probe
         whole = requests.Request(
             probe.method, f"{self.url}{probe.path}", headers=headers, json=probe.json

@@ -87,3 +87,14 @@ def filled(value: Any, secret: Callable[[str], str]) -> Any:
     if isinstance(value, list):
         return [filled(inner, secret) for inner in value]
     return value
+
+
+def marked(probe: Probe, run: str, *, behind_tls: bool) -> dict[str, str]:
+    """The headers that a probe is sent with, in a run's name.
+
+    With `behind_tls` they say what stands before the hosts and speaks TLS to visitors says.
+    """
+    headers = {"User-Agent": "headway-smoke", "X-Smoke-Test": run, **probe.headers}
+    if behind_tls:
+        headers.setdefault("X-Forwarded-Proto", "https")
+    return headers
