@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import time
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 from deploy.sandbox.breaking import breaking
+from deploy.sandbox.outside.told import entries
 from tests.faults.questions import ask
 from tests.faults.watched import DOCKER, end_of, until
+from tests.fleet.project import ROOT
 
 if TYPE_CHECKING:
     from tests.fleet.conftest import Loads
@@ -44,6 +48,10 @@ def test_a_second_deploy_that_waits(quick: Project, load: Loads) -> None:
 
 
 def test_a_rollback_preempts_a_deploy(quick: Project, load: Loads) -> None:
+    """And Slack hears of all of it: the deploy, that somebody waits for it, and both ends."""
+    written = yaml.safe_load((ROOT / "hosts" / "sandbox.yaml").read_text())
+    quick.change(notify={"slack": written["notify"]["slack"]})
+    before = len(entries(DOCKER))
     with load(rate=20) as traffic:
         first = quick.start("deploy", "--tag", quick.new)
         said = until(first, "✓ web-1     switch")
@@ -51,6 +59,16 @@ def test_a_rollback_preempts_a_deploy(quick: Project, load: Loads) -> None:
         stopped = end_of(first, said)
     assert stopped.exit_code == 130, stopped.text
     assert "asks for the lease: rollback" in stopped.text
+    sent = [one for one in entries(DOCKER)[before:] if one["to"] == "slack"]
+    (waits,) = (one for one in sent if " waits, for " in one["body"]["text"])
+    assert waits["said"] == "ok"
+    assert waits["body"]["text"].endswith(" waits, for rollback")
+    asked = json.dumps(waits["body"]["attachments"])
+    assert f"deploy of {quick.new}" in asked
+    assert "has the lease; asked to stop at the next safe point" in asked
+    last = {one["message"]: one["body"]["text"] for one in sent}.values()
+    assert any("cancelled after" in text for text in last), last
+    assert any(text.startswith("✓") and "rollback" in text for text in last), last
     ask(quick, traffic, done, exit_code=0, version=quick.old)
 
 

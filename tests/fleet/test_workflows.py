@@ -137,7 +137,17 @@ def test_a_push_that_fails_is_reverted_and_recovered(
     assert ran.result("Recover") == "Success"
     assert "nothing was left in its middle" in ran.step("Recover")
     assert tags(shop) == {"v1"}
-    no_secret_in(ran.log)
+    # A click that leads nowhere is red, and looked after like it.
+    inputs = {"environment": "sandbox", "tag": "never-built", "reason": "it's slow"}
+    back = act.run("workflow_dispatch", "rollback.yml", number=10, inputs=inputs)
+    assert back.exit_code != 0
+    assert back.result("Roll back") == "Failure"
+    assert "never-built" in back.step("Roll back")
+    assert back.result("Recover") == "Success"
+    assert "nothing was left in its middle" in back.step("Recover")
+    assert tags(shop) == {"v1"}
+    for one in (ran, back):
+        no_secret_in(one.log)
 
 
 def test_a_release_is_planned_and_exactly_that_is_deployed(
@@ -183,6 +193,7 @@ def test_people_approve_and_what_has_moved_is_refused(
     late = act.run("workflow_dispatch", "people.yml", number=8, actor="bo", inputs=inputs)
     assert late.exit_code != 0
     assert "this is not what was planned any more" in late.step("Deploy")
+    assert late.result("Recover") == "Success"
     assert tags(shop) == {"v2"}
     shop.on("v1")
     good = act.run("workflow_dispatch", "people.yml", number=9, actor="bo", inputs=inputs)
