@@ -17,6 +17,10 @@ import stamina
 PAUSE = 0.5
 """Seconds before the next try where the other end says nothing about it."""
 
+# It would log each try that it is going to make, past the sink: to standard error, or to whatever
+# of structlog's and Prometheus' is installed here.
+stamina.instrumentation.set_on_retry_hooks(())
+
 _MOST_BYTES = 64 * 1024
 """Of an answer: what is posted to answers with a few lines."""
 

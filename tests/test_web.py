@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -57,6 +60,21 @@ def test_the_tries_are_counted() -> None:
     with stand_in(BUSY) as server:
         assert refused(server.url, tries=2) == "answered 503 (2 times)"
     assert len(server.seen) == 2
+
+
+def test_a_try_is_not_told_past_the_sink() -> None:
+    """In a process of its own: pytest has a handler for what is logged here."""
+    with stand_in(says({}, 429, Retry_After="0"), says({})) as server:
+        code = (
+            "import sys, time; from deploy import web\n"
+            "until = time.monotonic() + 10\n"
+            "print(web.post(sys.argv[1], b'', {}, tries=2, each=5, until=until).status)"
+        )
+        words = [sys.executable, "-c", code, server.url]
+        environ = os.environ | {"PYTHONPATH": str(Path(web.__file__).parents[1])}
+        done = subprocess.run(words, env=environ, capture_output=True, text=True, check=False)
+    assert len(server.seen) == 2
+    assert (done.stdout, done.stderr) == ("200\n", "")
 
 
 def test_retry_after_is_waited_for() -> None:

@@ -231,6 +231,7 @@ def test_nobody_who_misbehaves_fails_a_deploy(story: Story) -> None:
     assert any(line.startswith("  ! notify.webhook: answered 429") for line in warned), warned
     purge = "  ! cloudflare was not purged: answered 500 (3 times); again: inv cdn.sandbox"
     assert purge in warned
+    assert "retry_scheduled" not in ran.done.text, "its tries are told by that line alone"
 
 
 def test_in_no_way_does_anybody_fail_a_deploy_or_hold_it_up(story: Story) -> None:

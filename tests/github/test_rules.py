@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 from pathlib import Path
@@ -13,7 +14,8 @@ import pytest
 from deploy import git
 from deploy.github.api import NoAnswer, Repository, repository
 from deploy.github.rules import examine
-from deploy.tasks.check import _at_github
+
+from ..tasks.repository import Repository as Repo
 
 if TYPE_CHECKING:
     from .server import GitHubServer
@@ -208,22 +210,30 @@ def test_which_repository(environ: dict[str, str], origin: str, name: str | None
     assert repository(environ, origin) is None, "without a token there is nothing to ask with"
 
 
-def test_as_it_is_typed(
-    server: GitHubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+def test_as_it_is_typed(server: GitHubServer, tmp_path: Path) -> None:
+    """For the repository that git's origin names, with whichever token there is."""
+    made = Repo(tmp_path / "shop")
+    made.environment("production", port=int(server.url.rpartition(":")[2]))  # its registry says 404
+    subprocess.run(["git", "init", "-q", str(made.folder)], check=True)
     address = "git@github.com:acme/shop.git"
-    assert git.origin(tmp_path) == ""
-    subprocess.run(["git", "-C", str(tmp_path), "remote", "add", "origin", address], check=True)
-    assert git.origin(tmp_path) == address
-    for variable in ("GITHUB_REPOSITORY", "GITHUB_TOKEN", "GH_TOKEN"):
-        monkeypatch.delenv(variable, raising=False)
-    one = environment()
-    one.root = tmp_path
-    (said,) = _at_github(one)
-    assert "set GITHUB_TOKEN" in said.mend
-    monkeypatch.setenv("GH_TOKEN", "t0ken")
-    monkeypatch.setenv("GITHUB_API_URL", f"{server.url}/")
-    said, _ = _at_github(one)
-    assert said.where == "github:acme/shop"
-    assert server.keys[0] == f"GET {HERE}/environments/production"
+    assert git.origin(made.folder) == ""
+    subprocess.run(["git", "-C", str(made.folder), "remote", "add", "origin", address], check=True)
+    assert git.origin(made.folder) == address
+    done = made.inv("check.production", "--github")
+    assert done.returncode == 3
+    assert "set GITHUB_TOKEN" in done.stdout
+    server.answers = at_once() | {
+        f"GET {HERE}": (200, {"private": True}),
+        f"GET {HERE}/environments/production": (200, OPEN),
+        f"GET {HERE}/environments/production/secrets": (200, SECRETS),
+    }
+    made.environ |= {"GH_TOKEN": "t0ken-of-ana", "GITHUB_API_URL": f"{server.url}/"}
+    done = made.inv("check.production", "--github", "--json")
+    assert done.returncode == 3
+    (said,) = (one for one in json.loads(done.stdout) if one["where"] == "github:acme/shop")
+    assert said["path"] == "production.required_reviewers"
+    plan = "GitHub has them for private repositories in its Enterprise plan alone"
+    assert plan in said["message"]
+    assert "name people under approvers: (docs/github.md#approvals)" in said["mend"]
+    tokens = {headers["Authorization"] for key, headers, _ in server.asked if HERE in key}
+    assert tokens == {"Bearer t0ken-of-ana"}
