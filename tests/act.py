@@ -5,6 +5,9 @@ What is Headway's runs as it is: the files that a team copies, the called workfl
 an artifact is a file, a build is the sandbox's.
 
 act has no approvals, no queue and no `job.workflow_sha`; a checkout of Headway is told by its path.
+
+What the action installs is kept from a run to the next, as on a runner of one's own: the first run
+installs it in full, and in those after it pip finds that everything is there.
 """
 
 from __future__ import annotations
@@ -37,6 +40,17 @@ echo "tags=$image:${TAGS#type=raw,value=}" >>"$GITHUB_OUTPUT"
 UPLOAD = 'mkdir -p "$ACT_ARTIFACTS/$GITHUB_RUN_ID" && cp "$FROM" "$ACT_ARTIFACTS/$GITHUB_RUN_ID"'
 DOWNLOAD = 'mkdir -p "$INTO" && cp "$ACT_ARTIFACTS/$RUN/"* "$INTO"'
 BUILD = 'digest=$($ACT_BUILD "$TAGS") && echo "digest=$digest" >>"$GITHUB_OUTPUT"'
+
+PYTHON = """\
+#!/bin/sh
+# Whose environments are one, by as many names: `inv` in it is written for the newest.
+if [ "$1 $2" = "-m venv" ]; then
+    mkdir -p "{kept}" "${{3%/*}}" && ln -s "{kept}" "$3" || exit
+    [ ! -e "{kept}/bin/inv" ] || exec sed -i "1s|.*|#!$3/bin/python|" "{kept}/bin/inv"
+    set -- -m venv "{kept}"
+fi
+exec "{python}" "$@"
+"""
 
 STAND_INS: dict[str, tuple[dict[str, str], str, str]] = {
     "actions/checkout": ({"INTO": "path"}, CHECKOUT, ""),
@@ -91,6 +105,8 @@ class Act:
     """A command that builds IMAGE:TAG with $LABELS, pushes it, and prints its digest."""
     find: str = "false"
     """One that prints the digest of IMAGE:TAG, or fails, saying that it is not found."""
+    kept: Path | None = None
+    """Where what the action installs is kept; by default in `home`."""
 
     def __post_init__(self) -> None:
         self.home.mkdir(parents=True, exist_ok=True)
@@ -137,7 +153,7 @@ class Act:
             "ACT_HEADWAY": str(self._headway()),
             "ACT_ARTIFACTS": str(self.home / "artifacts"),
             "ACT_BUILD": self.build,
-            "ACT_PYTHON": str(Path(sys.executable).parent),
+            "ACT_PYTHON": str(self._python()),
             "PATH": f"{self._docker()}:{os.environ['PATH']}",
             "GITHUB_RUN_ID": str(number),
         }
@@ -162,6 +178,16 @@ class Act:
         folder.mkdir(exist_ok=True)
         file = folder / "docker"
         file.write_text(f'#!/bin/sh\nfor last; do :; done\nexec {self.find} "$last"\n')
+        file.chmod(0o755)
+        return folder
+
+    def _python(self) -> Path:
+        """A folder with a `python`."""
+        folder = self.home / "python"
+        folder.mkdir(exist_ok=True)
+        file = folder / "python"
+        kept = (self.kept or self.home) / "venv"
+        file.write_text(PYTHON.format(kept=kept, python=sys.executable))
         file.chmod(0o755)
         return folder
 

@@ -1,6 +1,7 @@
 """A workflow executed where it can reach nobody: what is refused, and that it is recovered.
 
 The same with hosts, and with an image that is built, is in `tests/fleet/test_workflows.py`.
+What runs this project's own tests is executed with another `script/test`: these are among them.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .act import Act, example
+from .act import ROOT, Act, example
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,8 +36,13 @@ services:
 DIGEST = f"sha256:{'0' * 64}"
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("kept")
+
+
 @pytest.fixture
-def act(tmp_path: Path) -> Act:
+def act(tmp_path: Path, kept: Path) -> Act:
     app = tmp_path / "shop"
     (app / ".github" / "workflows").mkdir(parents=True)
     (app / "hosts").mkdir()
@@ -57,7 +63,7 @@ def act(tmp_path: Path) -> Act:
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
     secrets = {"DEPLOY_SSH_KEY": key.read_text(), "DEPLOY_DOTENV": "SESSION_KEY=s3cret-of-staging"}
     variables = {"DEPLOY_KNOWN_HOSTS": "[127.0.0.1]:9 none"}
-    return Act(app, tmp_path / "act", secrets, variables, build=str(build))
+    return Act(app, tmp_path / "act", secrets, variables, build=str(build), kept=kept)
 
 
 def test_a_deploy_that_reaches_nobody_is_refused_and_looked_after(act: Act, tmp_path: Path) -> None:
@@ -101,3 +107,17 @@ def test_a_plan_that_reaches_nobody_is_red_and_nothing_is_deployed(act: Act) -> 
     assert "exit 3" in ran.step("Plan")
     assert ran.result("Deploy") == ran.result("Recover") == ""
     assert not list((act.home / "artifacts").iterdir()), "there is no plan to approve"
+
+
+@pytest.mark.parametrize(("code", "result"), [(0, "Success"), (7, "Failure")])
+def test_this_projects_own_tests_run_on_each_python(tmp_path: Path, code: int, result: str) -> None:
+    app = tmp_path / "headway"
+    file = ROOT / ".github" / "workflows" / "ci.yml"
+    (app / ".github" / "workflows").mkdir(parents=True)
+    (app / ".github" / "workflows" / "ci.yml").write_text(file.read_text())
+    (app / "script").mkdir()
+    (app / "script" / "test").write_text(f"#!/bin/sh\nexit {code}\n")
+    (app / "script" / "test").chmod(0o755)
+    ran = Act(app, tmp_path / "act").run("pull_request", "ci.yml")
+    assert (ran.exit_code != 0) == (code != 0), ran.log
+    assert ran.log.count(f"{result} - Main exec script/test") == 2, ran.log

@@ -72,7 +72,7 @@ def test_a_broken_login_is_found_on_the_first_host(tested: Project, release, loa
         settled(host, "/srv/shop", "web")
 
 
-@pytest.mark.thorough
+@pytest.mark.thorough  # its halves are in tests/smoke/test_smoke.py and in test_reverts.py
 def test_a_login_that_is_broken_on_a_later_host_is_not_the_sites(tested: Project, release) -> None:
     """What is asked of every host finds it; the others are put back with it."""
     bad = release("bad-no-login-2", "no-login,bad-on=web-2")

@@ -92,6 +92,19 @@ def test_an_old_container_that_still_answers(make_site: MakeSite, tmp_path: Path
     assert str(verdict) == "5 passed, 1 failed"
 
 
+def test_a_login_that_is_broken_behind_one_host_alone(make_site: MakeSite, tmp_path: Path) -> None:
+    """The site may answer from another one; `per_host` asks each."""
+    front, one, two = make_site(GOOD), make_site(GOOD), make_site(GOOD | {"/api/login": BROKEN})
+    probes = {"all": PROBES["login"] | {"per_host": True}, "site": PROBES["login"]}
+    ports = {"web-1": one.port, "web-2": two.port}
+    made = situation(tmp_path, {"probes": probes, "retries": 0}, front.port, ports)
+    assert lines(smoke(subject_of(made), {"web-1": "v7", "web-2": "v7"})) == [
+        "all on web-1: passed",
+        "all on web-2: failed, answered 500, expected 2xx; is not JSON",
+        "site: passed",
+    ]
+
+
 def one_probe(probe: dict[str, object], **more: object) -> dict[str, object]:
     return {"probes": {"one": probe}, **more}
 
