@@ -197,9 +197,10 @@ def test_a_run_that_fails_or_is_cancelled_is_recovered(
     typed = [match[1] for match in words if match]
     if typed and typed != ["plan"]:
         assert typed[-1] == "recover"
-        last = steps(job)[-1]
+        last, deploying = steps(job)[-1], steps(job)[-2]
         assert "failure() || cancelled()" in last["if"]
         assert job["environment"]["name"]
+        assert job["environment"]["url"] == f"${{{{ steps.{deploying['id']}.outputs.url }}}}"
 
 
 @pytest.mark.parametrize("path", CALLED, ids=shown)
@@ -263,8 +264,22 @@ def test_what_is_built_is_what_is_deployed() -> None:
         assert before in job["needs"]
         assert one["env"]["DIGEST"] == f"${{{{ needs.{before}.outputs.digest }}}}"
         assert '${DIGEST:+--digest "$DIGEST"}' in one["run"]
-    deploy = step(production["deploy"], "name", "Deploy")["run"]
-    assert "--plan-file" in deploy, "which has the digest in it"
+
+
+def test_a_plan_is_shown_before_anybody_is_asked_and_that_plan_is_deployed() -> None:
+    production = called("deploy-production.yml")
+    plan, deploy = production["plan"], production["deploy"]
+    assert deploy["needs"] == "plan"
+    assert (plan["environment"], deploy["environment"]["name"]) == (
+        "${{ inputs.plan-environment }}",
+        "${{ inputs.environment }}",
+    )
+    written = step(plan, "uses", "actions/upload-artifact@")["with"]
+    assert step(plan, "name", "Plan")["run"].endswith(' --out "$RUNNER_TEMP/plan.json"')
+    read = step(deploy, "uses", "actions/download-artifact@")["with"]
+    assert written["path"] == "${{ runner.temp }}/plan.json"
+    assert (read["name"], read["path"]) == (written["name"], "${{ runner.temp }}/plan")
+    assert ' --plan-file "$RUNNER_TEMP/plan/plan.json"' in step(deploy, "name", "Deploy")["run"]
 
 
 @pytest.mark.parametrize("name", BUILDS)

@@ -75,6 +75,14 @@ def test_a_run_that_was_reverted() -> None:
         assert words in page.text, words
 
 
+def test_what_the_run_said_is_there_and_folded() -> None:
+    page = report(endings()["reverted"])
+    folded = page[page.index("<h2>Output</h2>") :]
+    assert re.match(r"<h2>Output</h2>\s*<details><summary>[^<]+</summary><pre[^>]*>", folded)
+    assert "✗ web-2     switch" in folded
+    assert "<details open" not in page
+
+
 def test_the_chart_has_every_step_and_a_table_says_the_same() -> None:
     page = report(endings()["reverted"])
     boxes = re.findall(r'<svg x="[\d.]+%"[^>]* class="(done|failed|undone)"', page)
