@@ -11,6 +11,7 @@ import pytest
 from deploy.errors import Refused, Unreachable
 from deploy.examine import examine
 from deploy.remote.fake import FakeHost
+from deploy.smoke.browser import system_browser
 from deploy.smoke.check import faults_of, unreachable
 from deploy.tasks.deploy import can_be_tried
 
@@ -116,3 +117,24 @@ def test_there_is_no_browser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     (fault,) = found(tmp_path, {"journeys": "../journeys"}, {"web-1": 80})
     assert "there is none here" in fault.message
     assert "apt-get install chromium-headless-shell" in fault.mend
+
+
+@pytest.mark.parametrize(
+    ("there", "found"),
+    [
+        ({"chromium", "chromium-headless-shell"}, "/usr/bin/chromium-headless-shell"),
+        ({"chromium"}, "/usr/bin/chromium"),
+        ({"google-chrome"}, "/usr/bin/google-chrome"),
+        (set(), None),
+    ],
+)
+def test_the_systems_browser_is_found_by_itself(
+    monkeypatch: pytest.MonkeyPatch, there: set[str], found: str | None
+) -> None:
+    """Debian's, or that of GitHub's runners; also where the PATH does not lead to it."""
+
+    def which(name: str, path: str) -> str | None:
+        return f"/usr/bin/{name}" if name in there and "/usr/bin" in path.split(":") else None
+
+    monkeypatch.setattr("deploy.smoke.browser.shutil.which", which)
+    assert system_browser({"PATH": "/opt/bin"}) == found
