@@ -104,6 +104,7 @@ def test_it_reads_well(
     page = opened(PAGES[name], scheme, width)
     pictured(page, width, f"{name.replace(' ', '-')}-{scheme}-{width}", tmp_path)
     fits(page, width)
+    assert page.evaluate("[...document.images].filter(one => !one.naturalWidth).length") == 0
     page.evaluate(axe)
     found: dict[str, Any] = page.evaluate("axe.run(document)")
     assert [_told(one) for one in found["violations"]] == []

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
+
 from deploy.changelog import Change, Changelog
 from deploy.events import (
     Event,
@@ -24,7 +27,19 @@ from deploy.story.story import (
     Traffic,
 )
 
-PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    check = zlib.crc32(kind + data)
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", check)
+
+
+PNG = (
+    b"\x89PNG\r\n\x1a\n"
+    + _chunk(b"IHDR", struct.pack(">IIBBBBB", 320, 200, 8, 0, 0, 0, 0))
+    + _chunk(b"IDAT", zlib.compress((b"\0" + b"\xd8" * 320) * 200))
+    + _chunk(b"IEND", b"")
+)
+"""Grey, 320 by 200."""
 
 
 def events(id_: str = "d-20260101-000000-aaaa") -> tuple[Event, ...]:
