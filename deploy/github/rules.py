@@ -22,7 +22,8 @@ _NO_TOKEN = "set GITHUB_TOKEN, to one that may read the repository's environment
 def no_repository() -> Fault:
     """What to say where it is not known whom to ask, or as whom."""
     return Fault("github", "", "it is not known which repository to ask about, or as whom",
-                 f"{_NO_TOKEN}, and GITHUB_REPOSITORY to OWNER/NAME")  # fmt: skip
+                 f"{_NO_TOKEN} (`gh auth token` prints one), and GITHUB_REPOSITORY to OWNER/NAME, "
+                 "unless git's origin says it")  # fmt: skip
 
 
 def examine(environment: Environment, repository: Repository) -> list[Fault]:

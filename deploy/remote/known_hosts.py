@@ -51,8 +51,9 @@ class Pins:
             why = getattr(error, "strerror", None) or "not text"
             raise PinRefused(
                 f"the pinned host keys in {path} can't be read ({why})",
-                f"put one line for each host into {path}, as `ssh-keyscan` prints them, after"
-                " comparing each fingerprint with the one that the host's own console shows",
+                "`inv check.ENVIRONMENT --host-keys` prints a line for each host; put it into"
+                f" {path} after comparing its fingerprint with the one that the host's own console"
+                " shows",
             ) from error
         entries = (
             _entry(path, number, " ".join(line.split())) for number, line in enumerate(lines, 1)

@@ -171,6 +171,8 @@ def test_known_hosts_that_cannot_be_read(make_host: MakeHost, sshd: Sshd, text: 
     host = make_host(sshd.port, text)
     error = refusal(host.connect, KeyRefused)
     assert str(host.login.known_hosts) in error.message
+    if text is None:
+        assert error.mend.startswith("`inv check.ENVIRONMENT --host-keys` prints a line for each")
     assert error.mend
 
 
