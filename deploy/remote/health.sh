@@ -156,9 +156,10 @@ wait_ready() {
 				detail=$(own_check "$id")
 				return 1
 			fi
-			# Each look costs a process, on a host that has a site to serve and a container to start.
+			# Each look costs a process, on a host that has a site to serve and a container to start; what is
+			# not there after a few seconds will take long.
 			looks=$((looks + 1))
-			if [ $looks -le 4 ]; then sleep 0.25; else sleep 0.5; fi
+			if [ $looks -le 16 ]; then sleep 0.25; else sleep 0.5; fi
 		done
 	done
 }

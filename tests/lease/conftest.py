@@ -36,3 +36,12 @@ def keeper(make_keeper: MakeKeeper) -> Keeper:
 
 def claim(run: str, owner: str = "ana@laptop", reason: str = "deploy v2") -> Claim:
     return Claim(run, owner, reason)
+
+
+def place(keeper: Keeper) -> Path:
+    """Its folder."""
+    return Path(keeper.arrows.settings["dir"]) / ".headway" / "lease"
+
+
+def quiet(_text: str) -> None:
+    """Nobody is told."""
