@@ -38,7 +38,7 @@ def examine(situation: Situation, tag: str | None = None) -> list[Fault]:
     if tag is not None and not valid_tag(tag):
         raise no_tag(tag)
     environment = situation.environment
-    faults = lacking(environment) + no_traces(os.environ)
+    faults = [*situation.misfits, *lacking(environment), *no_traces(os.environ)]
     carried = bundles.Beside({}, frozenset(), {})
     found: dict[str, Found] = {}
     try:
@@ -57,7 +57,8 @@ def examine(situation: Situation, tag: str | None = None) -> list[Fault]:
     except Refused as error:
         faults.append(Fault("registry", "", error.message, error.mend))
 
-    faults += faults_of(environment, situation.compose, situation.placements)
+    if not situation.misfits:
+        faults += faults_of(environment, situation.compose, situation.placements)
 
     seconds = situation.environment.rollout.script_deadline
 

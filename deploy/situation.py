@@ -17,7 +17,7 @@ from deploy.checks import HASH_WITHOUT_DEPENDENCIES_FIXED, START_INTERVAL_KNOWN,
 from deploy.compose import file as compose_file
 from deploy.compose.override import override, slots_network
 from deploy.compose.placement import HEADWAY_PROXY, Placement, place
-from deploy.errors import Fault, HeadwayError, Refused
+from deploy.errors import Fault, HeadwayError, Refused, SettingsError
 from deploy.lease.keeper import Keeper
 from deploy.plan import Wanted
 from deploy.release import dotenv
@@ -71,17 +71,30 @@ class Situation:
     """The hosts that are left as they are, whatever that is."""
     untried: tuple[Fault, ...] = ()
     """What keeps a smoke test from being tried, where a deploy goes on all the same."""
+    misfits: tuple[Fault, ...] = ()
+    """Why nobody can say what belongs where: nothing is placed then, and nothing can be done."""
 
     @classmethod
-    def of(cls, environment: Environment) -> Situation:
+    def of(cls, environment: Environment, *, doubtful: bool = False) -> Situation:
         """Read the compose file and say what belongs where; no host is spoken to yet.
+
+        Args:
+            environment: the settings.
+            doubtful: what does not fit is kept in `misfits`, for whoever looks at the rest too.
 
         Raises:
             SettingsError: the compose file and the hosts file do not fit together.
         """
-        compose = compose_file.read(environment.compose, environment.root)
-        placements = place(environment, compose, given_values(environment))
-        return cls(environment, compose, placements, hosts_of(environment))
+        hosts = hosts_of(environment)
+        compose = compose_file.nothing(environment.compose)
+        try:
+            compose = compose_file.read(environment.compose, environment.root)
+            placements = place(environment, compose, given_values(environment))
+        except SettingsError as error:
+            if not doubtful:
+                raise
+            return cls(environment, compose, {}, hosts, misfits=error.faults)
+        return cls(environment, compose, placements, hosts)
 
     def only(self, names: Sequence[str]) -> Situation:
         """The same with these hosts alone, before any is spoken to; others may even be down.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from deploy.errors import Fault, Unreachable
+from deploy.errors import Fault, SettingsError, Unreachable
 from deploy.examine import examine
 from deploy.remote.fake import Call, FakeHost, says
 from deploy.situation import Situation
@@ -218,3 +218,32 @@ def test_a_host_that_cannot_be_read_hides_no_other(tmp_path: Path) -> None:
     made = situation(tmp_path, hosts)
     made.hosts = {**made.hosts, "db-1": FakeHost("db-1", [("", Unreachable("db-1", "no route"))])}
     assert examine(made) == [Fault("db-1", "", "no route")]
+
+
+MISFITS = {
+    "is no YAML": ("services: {web: [}\n", "compose.yaml:1"),
+    "lacks the services": ("services: {api: {image: x}}\n", "hosts/production.yaml"),
+    "is no service": ("services: {web: 1}\n", "compose.yaml"),
+    "cannot be rolled": (COMPOSE.replace("ports:", "network_mode: host, ports:"), "compose.yaml"),
+    "publishes no door": (COMPOSE.replace("80:3000", "${PORT:-80}:3000/udp"), "compose.yaml"),
+}
+
+
+@pytest.mark.parametrize(("text", "where"), MISFITS.values(), ids=MISFITS.keys())
+def test_a_compose_file_that_does_not_fit_hides_nothing_else(
+    tmp_path: Path, text: str, where: str
+) -> None:
+    """It is told with what is wrong on the hosts, with the database, and here."""
+    hosts = Hosts()
+    hosts.survey = hosts.shelf(free_kb=GIB // 2)
+    well = situation(tmp_path, hosts)
+    (tmp_path / "compose.yaml").write_text(text)
+    with pytest.raises(SettingsError):
+        Situation.of(well.environment)
+    made = Situation.of(well.environment, doubtful=True)
+    refusing = FakeHost("web-1", [("", Unreachable("web-1", "no route"))])
+    made.hosts = {**well.hosts, "web-1": refusing}
+    misfit, *others = examine(made)
+    assert misfit.where == where
+    assert Fault("web-1", "", "no route") in others
+    assert any(one.message.startswith("no room for a backup") for one in others)

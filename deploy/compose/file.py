@@ -159,6 +159,11 @@ def _strings(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
             yield from _strings(item, f"{path}[{index}]")
 
 
+def nothing(path: Path) -> ComposeFile:
+    """A file without a service, for where the one there is can't be read."""
+    return ComposeFile(path, "", {}, {})
+
+
 def read(path: Path, root: Path) -> ComposeFile:
     """Read a compose file.
 

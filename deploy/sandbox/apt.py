@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -16,14 +17,21 @@ PIN = Path("/etc/apt/preferences.d/headway-trixie")
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
-def may_be_root() -> bool:
-    """Whether this is root, or has a sudo that asks for no password."""
+def may_be_root(*, ask: bool = False) -> bool:
+    """Whether this is root, or has a sudo that asks for no password, or has just been given it.
+
+    Args:
+        ask: have sudo ask for the password, if somebody sits at a terminal to type it.
+    """
     if os.geteuid() == 0:
         return True
     if not shutil.which("sudo"):
         return False
     argv = ["sudo", "-n", "true"]
-    return subprocess.run(argv, check=False, capture_output=True).returncode == 0  # noqa: S603
+    if subprocess.run(argv, check=False, capture_output=True).returncode == 0:  # noqa: S603
+        return True
+    argv = ["sudo", "-v"]
+    return ask and sys.stdin.isatty() and subprocess.run(argv, check=False).returncode == 0  # noqa: S603
 
 
 def as_root(*argv: str, stdin: str = "") -> str:

@@ -45,8 +45,9 @@ class Found:
 class System:
     """The machine: /etc/os-release (empty where there is none) and what one may do.
 
-    `root` means root or a sudo that asks for no password; `foreign` means that Docker is from
-    Docker's own packages, which the distribution's would throw out; `elsewhere` is DOCKER_HOST.
+    `root` means root, or a sudo that asks for no password (any more); `foreign` means that Docker
+    is from Docker's own packages, which the distribution's would throw out; `elsewhere` is
+    DOCKER_HOST.
     """
 
     release: Mapping[str, str] = field(default_factory=dict)
@@ -104,7 +105,10 @@ def needs_root(recipe: Recipe, system: System, command: str) -> Recipe:
     mend = f"sudo {command}"
     if recipe.trixie:
         mend = f"As root (`sudo script/demo`), or with the packages of Debian 13: {mend}"
-    raise UsageError("Docker is not ready, and this user is neither root nor has sudo.", mend=mend)
+    raise UsageError(
+        "Docker is not ready, and this user is neither root nor has a sudo that needs no password.",
+        mend=mend,
+    )
 
 
 def packages(found: Found, system: System) -> tuple[str, ...]:

@@ -161,7 +161,7 @@ def bring_all(
     change = changes(wanted, present(docker))
     check_ports(docker, change, by_name)
     home.write_hosts(machines)
-    clear(docker, change, say)
+    clear(docker, change, by_name, say)
     network(docker, home.name)
 
     def bring(name: str) -> None:
@@ -207,21 +207,20 @@ def contents(machine: Machine, home: Home) -> dict[str, File]:
     return {}
 
 
-def clear(docker: Docker, change: Changes, say: Say) -> None:
-    """Remove what is in the way, and, with their volumes, hosts that nobody wants any more."""
+def clear(docker: Docker, change: Changes, wanted: Mapping[str, Machine], say: Say) -> None:
+    """Remove what is in the way, and, with their volumes, hosts that nobody wants any more.
+
+    The volumes of a host whose container went in an `up` that was cut short go as well.
+    """
     gone = (*change.remove, *change.retire)
     if gone:
         say(f"removing {listed(gone)}")
         docker("rm", "--force", "--volumes", *gone)
-    volumes = set(docker.lines("volume", "ls", "--quiet", "--filter", f"label={LABEL}=1"))
-    old = [volume for name in change.retire for volume in sorted(volumes) if owned(volume, name)]
+    keep = {volume for machine in wanted.values() for volume, _ in machine.volumes}
+    volumes = docker.lines("volume", "ls", "--quiet", "--filter", f"label={LABEL}=1")
+    old = [volume for volume in volumes if volume not in keep]
     if old:
         docker("volume", "rm", "--force", *old)
-
-
-def owned(volume: str, container: str) -> bool:
-    """Whether a volume is one of that container's."""
-    return volume == container or volume.startswith(f"{container}-")
 
 
 def listed(containers: Sequence[str]) -> str:

@@ -30,7 +30,8 @@ def ready(say: Say) -> Docker:
         NeedsPerson: its installation or its start failed.
     """
     docker, found = look()
-    recipe = engine.decide(found, system())
+    usable = found.answers and found.client_complete
+    recipe = engine.decide(found, system(ask=not (usable or found.forbidden)))
     if recipe.packages:
         install(recipe.packages, trixie=recipe.trixie, say=say)
     if recipe.start:
@@ -102,13 +103,13 @@ def forbidden() -> bool:
     return False
 
 
-def system() -> engine.System:
-    """This machine."""
+def system(*, ask: bool = False) -> engine.System:
+    """This machine; with `ask`, sudo may ask for a password."""
     release = Path("/etc/os-release")
     has_apt = shutil.which("apt-get") is not None
     return engine.System(
         release=engine.parse_release(release.read_text()) if has_apt and release.is_file() else {},
-        root=may_be_root(),
+        root=may_be_root(ask=ask),
         foreign=Path("/var/lib/dpkg/info/docker-ce.list").is_file(),
         elsewhere=os.environ.get("DOCKER_HOST", ""),
     )

@@ -48,7 +48,7 @@ def make(root: Path, name: str) -> Verb:
             return
         from deploy.examine import examine
 
-        with situation(root, name) as one:
+        with situation(root, name, doubtful=True) as one:
             faults = examine(one, tag)
             if github:
                 faults += _at_github(one.environment)
@@ -57,7 +57,8 @@ def make(root: Path, name: str) -> Verb:
         else:
             show(_rendered(faults, one))
         if faults:
-            raise Exit(code=3)
+            # What the user wrote is wrong in itself, and every other verb says so by a 2.
+            raise Exit(code=2 if one.misfits else 3)
 
     return check
 
@@ -76,7 +77,7 @@ def _show_host_keys(root: Path, name: str, as_json: bool) -> None:
     from deploy.remote.shown_keys import ask_all
     from deploy.tasks import host_keys
 
-    with situation(root, name) as one:
+    with situation(root, name, doubtful=True) as one:
         servers = ask_all(hosts_of(one.environment).values())
         file = str(one.environment.ssh.known_hosts)
     if as_json:

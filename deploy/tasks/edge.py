@@ -131,20 +131,23 @@ def show(text: str, *, to: TextIO | None = None) -> None:
 
 
 @contextmanager
-def situation(root: Path, name: str, only: Sequence[str] = ()) -> Iterator[Situation]:
+def situation(
+    root: Path, name: str, only: Sequence[str] = (), *, doubtful: bool = False
+) -> Iterator[Situation]:
     """The environment `name`, its connections closed at the end.
 
     Args:
         root: of the repository.
         name: the environment's.
         only: the hosts that it is about; empty: all.
+        doubtful: even where the compose file and the hosts file do not fit together.
     """
     from deploy.settings import load
     from deploy.situation import Situation
 
     environment = load(root, name, os.environ)
     current().learn(one.reveal() for one in environment.secret_values)
-    found = Situation.of(environment)
+    found = Situation.of(environment, doubtful=doubtful)
     if only:
         from deploy.tasks.hosts import chosen
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from pathlib import Path
+
 import pytest
 
 from deploy.sandbox import apt
@@ -73,3 +77,45 @@ def test_only_what_is_dockers_comes_from_there(
     assert typed[-1][0][-len(names) :] == names
     assert typed[-2][0][-1] == "update"
     assert any(argv[0] == "tee" for argv, _ in typed) is trixie
+
+
+SUDO = """#!/bin/sh
+echo "$*" >>"$0.asked"
+case $1 in
+-v) touch "$0.given" ;;
+*) [ -e "$0.given" ] ;;
+esac
+"""
+"""One that wants a password once, and is given it."""
+
+
+@pytest.fixture
+def sudo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    program = tmp_path / "sudo"
+    program.write_text(SUDO)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    return tmp_path / "sudo.asked"
+
+
+@pytest.mark.parametrize(
+    ("ask", "terminal", "may", "asked"),
+    [
+        (True, True, True, ["-n true", "-v", "-n true"]),
+        (True, False, False, ["-n true", "-n true"]),
+        (False, True, False, ["-n true", "-n true"]),
+    ],
+)
+def test_a_sudo_that_wants_a_password_is_given_one_where_somebody_can_type_it(
+    sudo: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    ask: bool,
+    terminal: bool,
+    may: bool,
+    asked: list[str],
+) -> None:
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: terminal, raising=False)
+    assert apt.may_be_root(ask=ask) is may
+    assert apt.may_be_root() is may
+    assert sudo.read_text().splitlines() == asked

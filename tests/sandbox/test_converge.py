@@ -3,6 +3,8 @@
 import pytest
 
 from deploy.sandbox.converge import Changes, Container, changes
+from deploy.sandbox.fleet import clear
+from deploy.sandbox.machines import fleet
 
 WANTED = {"headway-web-1": "aa", "headway-edge": "bb"}
 EDGE = Container("headway-edge", "running", "bb")
@@ -41,3 +43,29 @@ def test_hosts_that_nobody_wants_any_more_are_retired_not_just_removed():
         Container("headway-web-2", "exited", "aa"),
     ]
     assert changes(WANTED, there) == Changes(retire=("headway-web-2",))
+
+
+class Engine:
+    """One that has these volumes, and what was removed of it."""
+
+    def __init__(self, volumes):
+        self.volumes, self.removed = volumes, []
+
+    def lines(self, *_argv):
+        return self.volumes
+
+    def __call__(self, *argv):
+        self.removed.append([word for word in argv if not word.startswith("--")])
+
+
+def test_the_volumes_of_a_host_whose_container_is_gone_already_go_too():
+    """An `up` to fewer hosts was cut short between the container and its volumes."""
+    machines = {machine.container: machine for machine in fleet(2, 8080)}
+    kept = [volume for machine in machines.values() for volume, _ in machine.volumes]
+    left = ["headway-web-3-docker", "headway-web-3-srv", "headway-web-20-srv"]
+    engine = Engine(kept)
+    clear(engine, Changes(), machines, print)
+    assert engine.removed == []
+    engine = Engine([*kept, *left])
+    clear(engine, Changes(), machines, print)
+    assert engine.removed == [["volume", "rm", *left]]

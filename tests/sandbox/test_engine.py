@@ -66,7 +66,7 @@ def test_without_root_the_command_is_said():
 
 def test_an_engine_that_is_there_is_started_and_nothing_installed():
     assert decide(STOPPED, System(FEDORA, root=True)) == Recipe(start=True)
-    with pytest.raises(UsageError, match="neither root nor has sudo"):
+    with pytest.raises(UsageError, match="neither root nor has a sudo"):
         decide(STOPPED, System(TRIXIE))
 
 

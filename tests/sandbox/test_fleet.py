@@ -1,9 +1,12 @@
 """The sandbox itself, as it is up."""
 
 import contextlib
+import signal
 import socket
 import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 import requests
@@ -12,7 +15,7 @@ from deploy.errors import UsageError
 from deploy.sandbox import fleet, provide
 from deploy.sandbox.breaking import breaking
 from deploy.sandbox.containers import NO_REQUEST
-from deploy.sandbox.home import Home
+from deploy.sandbox.home import ROOT, Home
 from deploy.sandbox.machines import OUTSIDE_PORT
 from deploy.sandbox.outside.told import entries
 
@@ -143,6 +146,59 @@ def test_slack_is_there_and_gone_and_what_it_was_told_stays(home):
         busy = requests.post(url, json=message, headers=token, timeout=10)
     assert (busy.status_code, busy.headers["Retry-After"]) == (429, "1")
     assert requests.post(url, json=message, headers=token, timeout=10).json()["ok"]
+
+
+def up_cut_short(hosts, signal_number, when):
+    """Type `inv sandbox.up`, and send it a signal as soon as `when` says so of what it has said."""
+    argv = [Path(sys.executable).with_name("inv"), "sandbox.up", "--hosts", str(hosts)]
+    process = subprocess.Popen(
+        argv, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+    )
+    said = []
+    for line in process.stdout:
+        said.append(line)
+        if when(line):
+            process.send_signal(signal_number)
+            break
+    said += process.stdout
+    assert process.wait(timeout=60) != 0, said
+    return process.returncode
+
+
+def web_hosts_of_the_edge(docker):
+    """Those that HAProxy sends requests to, by its own word."""
+    ask = "echo 'show servers state hosts' | socat stdio /run/haproxy/admin.sock"
+    shown = docker("exec", "headway-edge", "sh", "-c", ask)
+    found = {word for word in shown.split() if word.startswith("web-")}
+    return sorted(name for name in found if not name.endswith("-plain"))
+
+
+def test_an_up_that_was_cut_short_comes_up_and_a_host_that_goes_leaves_nothing(home):
+    before = containers()
+    docker = provide.running()
+
+    def is_made(line):
+        """Is in the middle of it: there is a container, which has not answered yet."""
+        if "starting web-4" not in line:
+            return False
+        while not docker.works("inspect", "headway-web-4"):
+            time.sleep(0.02)
+        return True
+
+    assert up_cut_short(4, signal.SIGKILL, is_made) == -signal.SIGKILL
+    fleet.up(4)
+    assert ssh(home, 22004, "docker info --format '{{.ServerVersion}}'").returncode == 0
+    assert [line for line in containers() if "headway-web-4" not in line] == before
+    assert web_hosts_of_the_edge(docker) == ["web-1", "web-2", "web-3", "web-4"]
+
+    assert up_cut_short(3, signal.SIGINT, lambda line: "removing web-4" in line) == 130
+    docker("rm", "--force", "headway-web-4")  # it may have got as far as that, and left the volumes
+    fleet.up(3)
+    assert containers() == before
+    assert web_hosts_of_the_edge(docker) == ["web-1", "web-2", "web-3"]
+    assert not [one for one in docker.lines("volume", "ls", "--quiet") if "web-4" in one]
+    assert home.host_names() == ["web-1", "web-2", "web-3", "worker-1", "db-1"]
+    assert "22004" not in home.known_hosts.read_text()
 
 
 @pytest.mark.parametrize("hosts", [0, 41])

@@ -168,6 +168,19 @@ def test_a_compose_file_that_cannot_be_rolled(
     assert listener.connections == 0
 
 
+def test_check_tells_of_the_compose_file_and_of_the_hosts_together(repository: Repository) -> None:
+    repository.environment("staging", port=1)
+    text, words = COMPOSE["host network"]
+    repository.write("compose.yaml", text)
+    done = repository.inv("check.staging")
+    assert done.returncode == 2
+    misfit, *others = done.stdout.splitlines()[1:-1]
+    assert words in misfit
+    assert any(line.startswith("  registry ") for line in others), done.stdout
+    assert any(line.startswith("  web-1 ") for line in others), done.stdout
+    assert done.stdout.endswith("\nNothing has been changed.\n")
+
+
 def test_a_host_that_is_not_known(repository: Repository) -> None:
     done = repository.inv("logs.staging", "--host", "web-2")
     assert done.returncode == 2
