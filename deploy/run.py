@@ -187,10 +187,14 @@ class Run:
             detail = _called(step.do, self._say(step))
         except HeadwayError as error:
             reason = error.reason if isinstance(error, HostError) else error.message
-            shown = getattr(error, "detail", "") or error.state
+            shown = [getattr(error, "detail", "") or error.state]
+            if not isinstance(error, Refused) or self._touched_before(step):
+                # A run that ends as refused says at its end what to type.
+                shown.append(error.mend)
+            detail = "\n".join(filter(None, shown))
             self.stream.emit(
                 StepFailed(
-                    step=step.name, host=step.host, reason=reason, detail=shown, seen=error.seen
+                    step=step.name, host=step.host, reason=reason, detail=detail, seen=error.seen
                 )
             )
             return error

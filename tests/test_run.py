@@ -307,14 +307,26 @@ def test_the_reason_and_the_detail_that_are_shown() -> None:
     walk = Walk()
     arrow = ArrowFailed("a", "web is unhealthy", "line 1\nline 2", Report(), "500 oops")
     walk.run.walk([[walk.step("stage", "a", raises(arrow))]])
-    refused = HeadwayError("they do not fit", state="nothing applied", mend="mend it")
-    walk.run.walk([[walk.step("migrate", do=raises(refused))]])
+    error = HeadwayError("they do not fit", state="nothing applied", mend="mend it")
+    walk.run.walk([[walk.step("migrate", do=raises(error))]])
+    late = Refused("it has changed", state="nothing applied", mend="deploy again")
+    walk.run.walk([[walk.step("contract", do=raises(late))]])
     failed = [event for event in walk.events if isinstance(event, StepFailed)]
     assert [(event.host, event.reason, event.detail) for event in failed] == [
         ("a", "web is unhealthy", "line 1\nline 2"),
-        ("", "they do not fit", "nothing applied"),
+        ("", "they do not fit", "nothing applied\nmend it"),
+        ("", "it has changed", "nothing applied\ndeploy again"),
     ]
-    assert [event.seen for event in failed] == ["500 oops", ""]
+    assert [event.seen for event in failed] == ["500 oops", "", ""]
+
+
+def test_a_run_that_ends_as_refused_says_once_what_to_type() -> None:
+    walk = Walk()
+    refused = Refused("no room", state="nothing is made", mend="make room")
+    with pytest.raises(Refused, match="make room"):
+        walk.run.walk([[walk.step("backup", "a", raises(refused), touches=False)]])
+    (failed,) = (event for event in walk.events if isinstance(event, StepFailed))
+    assert (failed.reason, failed.detail) == ("no room", "nothing is made")
 
 
 @pytest.mark.parametrize("error", [ValueError("odd"), KeyError("odd"), OSError(28, "full")])

@@ -74,8 +74,7 @@ class Rehearse:
         Raises:
             Refused: a file failed, or the running version could not live with what came of it, or
                 was not well on it; or the rehearsal itself could not be held.
-            NeedsPerson: the backup is damaged.
-            Reverted: the backup could not be restored.
+            Reverted: the backup is damaged, or could not be restored.
             HostError: nothing is known of how it ended.
         """
         source = self._source()

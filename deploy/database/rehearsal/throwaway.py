@@ -22,7 +22,7 @@ from deploy.database.rehearsal.bounds import Bounds, Room, disk_of, fit
 from deploy.database.rehearsal.questions import ABOUT, ROLES
 from deploy.database.rehearsal.server import Throwaway, ended
 from deploy.database.rehearsal.source import Data, Source
-from deploy.errors import CommandFailed, HeadwayError, HostError, NeedsPerson, Refused, Reverted
+from deploy.errors import CommandFailed, HeadwayError, HostError, Refused, Reverted
 from deploy.remote.arrows import ArrowFailed
 from deploy.remote.script import Report, assemble
 
@@ -64,8 +64,8 @@ def throwaway(
     Raises:
         Refused: there is no room, or no image that fits, or it lacks an extension.
         Ended: one of the bounds has ended the server while it was filled.
-        NeedsPerson: the backup is damaged, and its manifest says so now.
-        Reverted: it could not be restored, or not to what it is of.
+        Reverted: the backup is damaged, and its manifest says so now; or it could not be restored,
+            or not to what it is of.
         HostError: the host did not do it, or nothing is known of how it ended.
     """
     opening = _Opening(backups, source, bounds or Bounds(), say)
@@ -233,7 +233,7 @@ class _Opening:
         result = {"ok": False, "at": self._now(), "why": failed.reason}
         if failed.kind == "damaged":
             self._note(manifest, restored=result, checked=result)
-            return NeedsPerson(
+            return Reverted(
                 message,
                 state=f"{state}\n{manifest.name} cannot be relied on.",
                 mend="Take another one, and look at the disk.",

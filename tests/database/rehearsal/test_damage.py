@@ -14,7 +14,7 @@ import pytest
 from deploy.database.backup.backups import Backups
 from deploy.database.rehearsal.source import Data
 from deploy.database.rehearsal.throwaway import throwaway
-from deploy.errors import HeadwayError, NeedsPerson, Reverted
+from deploy.errors import Reverted
 from tests.backup.conftest import Heard, asked, folder
 from tests.backup.test_backup import cut, damage, flip_a_bit
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.fleet
 
 
-def failed(backups: Backups, made: Manifest, kind: type[HeadwayError]) -> HeadwayError:
-    with pytest.raises(kind) as caught, throwaway(backups, Data(made), BOUNDS, say=Heard()):
+def failed(backups: Backups, made: Manifest) -> Reverted:
+    with pytest.raises(Reverted) as caught, throwaway(backups, Data(made), BOUNDS, say=Heard()):
         pass
     assert servers() == set()
     return caught.value
@@ -38,7 +38,7 @@ def test_it_is_not_as_it_was_written(
     backups: Backups, made: Manifest, how: Callable[[bytearray], bytearray]
 ) -> None:
     damage(folder(backups) / f"{made.name}.dump", how)
-    error = failed(backups, made, NeedsPerson)
+    error = failed(backups, made)
     assert error.message.startswith("db-1: the dump is not as it was written: its SHA-256 is ")
     assert error.state == f"Nothing has been changed.\n{made.name} cannot be relied on."
     found = backups.find(made.name)
@@ -58,7 +58,7 @@ def test_it_was_damaged_before_it_was_summed_up(
         subprocess.run([*words, "-U", "shop", settings["database"]], stdout=out, check=True)
     damage(dump, how)
     resummed(backups, made, dump)
-    error = failed(backups, made, NeedsPerson)
+    error = failed(backups, made)
     assert error.message == "db-1: the dump cannot be decoded to its end"
     assert "pg_restore: error" in error.state
     assert backups.find(made.name).proof == "damaged"
@@ -74,13 +74,13 @@ def test_it_is_none(backups: Backups, made: Manifest) -> None:
     dump = folder(backups) / f"{made.name}.dump"
     dump.write_bytes(b"PGDMP no more")
     resummed(backups, made, dump)
-    error = failed(backups, made, NeedsPerson)
+    error = failed(backups, made)
     assert error.message == "db-1: the dump cannot be decoded to its end"
 
 
 def test_it_is_gone(backups: Backups, made: Manifest) -> None:
     (folder(backups) / f"{made.name}.dump").unlink()
-    error = failed(backups, made, NeedsPerson)
+    error = failed(backups, made)
     assert error.message == "db-1: the dump cannot be read from the disk"
     assert backups.find(made.name).proof == "damaged"
 
@@ -97,7 +97,7 @@ def test_it_is_whole_and_cannot_be_restored(
            insert into bound select here()""",
     )
     made = request.getfixturevalue("made")
-    error = failed(backups, made, Reverted)
+    error = failed(backups, made)
     assert error.message == f"db-1: pg_restore failed; {made.name} was not restored"
     assert 'violates check constraint "bound_at_check"' in error.state
     found = backups.find(made.name)
@@ -117,7 +117,7 @@ def test_the_manifest_cannot_be_written(
 
     monkeypatch.setattr(Backups, "record", full)
     with (
-        pytest.raises(NeedsPerson, match="not as it was written"),
+        pytest.raises(Reverted, match="not as it was written"),
         throwaway(backups, Data(made), BOUNDS, say=heard),
     ):
         pass
@@ -127,7 +127,7 @@ def test_the_manifest_cannot_be_written(
 
 def test_it_is_not_of_what_the_manifest_says(backups: Backups, made: Manifest) -> None:
     tables = {**made.facts["tables"], "public.big": 500_000, "public.more": 1}
-    error = failed(backups, made.with_(facts={**made.facts, "tables": tables}), Reverted)
+    error = failed(backups, made.with_(facts={**made.facts, "tables": tables}))
     assert "public.big has about 200000 rows, and had about 500000" in error.message
     assert "public.more is missing" in error.message
     assert backups.find(made.name).body["restored"]["ok"] is False

@@ -146,7 +146,6 @@ def test_when_nobody_uses_it(backups: Backups) -> None:
         until(lambda: servers() == set())
 
 
-@pytest.mark.thorough
 def test_at_its_bound_of_the_disk(backups: Backups) -> None:
     sql = "create table much as select repeat('x', 1000) from generate_series(1, 5000000)"
     error, _ = ended(backups, Bounds(disk=EMPTY, seconds=100, linger=3), sql)
