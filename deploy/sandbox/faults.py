@@ -14,11 +14,18 @@ APPLICATION = "/srv/shop"
 """The folder of the sandbox's application on each host."""
 
 HEADWAY = f"{APPLICATION}/.headway"
+BACKUPS = f"{APPLICATION}/backups"
+DOCKER = ("/var/lib/docker/tmp", "/var/lib/docker/containers")
+"""Where its engine writes what it pulls, and what it has to know of a container."""
 CLOCK = "/usr/local/bin/date"
 """Before /usr/bin in the PATH that sshd gives."""
 
 SLOW_KILOBYTES = 16
 """Per second, each way: 128 kbit/s."""
+LATE_SECONDS = 0.05
+"""Each way: a tenth of a second there and back."""
+MEGABYTES = 16
+"""In which Node.js cannot even start."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +64,14 @@ def small(folder: str, limit: Literal["size", "nr_inodes"]) -> tuple[str, str]:
 used=$(df -Pi {folder} | awk 'NR == 2 {{ print $3 }}')
 mount -o remount,nr_inodes="$used" {folder}""",
     }[limit]
+    # What has no inode left has room enough.
+    more = {"size": 256, "nr_inodes": 1024 * 1024}[limit]
     make = f"""\
 if ! {over}; then
     [ -d {folder} ] || install -d -o deploy -g deploy {folder}
     kilobytes=$(du -sk {folder} | cut -f 1)
     mkdir -p /run/headway-full
-    room=$((kilobytes * 2 + 256))
+    room=$((kilobytes * 2 + {more}))
     mount -t tmpfs -o "size=${{room}}k,mode=755,uid=1000,gid=1000" tmpfs /run/headway-full
     cp -a {folder}/. /run/headway-full/
     mount --move /run/headway-full {folder}
@@ -80,6 +89,61 @@ if {over}; then
     rm -rf /run/headway-kept
 fi"""
     return make, mend
+
+
+def _both(folders: tuple[str, ...], limit: Literal["size", "nr_inodes"]) -> tuple[str, str]:
+    """The same over each of these folders."""
+    makes, mends = zip(*(small(folder, limit) for folder in folders), strict=True)
+    return "\n".join(makes), "\n".join(mends)
+
+
+def _late() -> tuple[str, str]:
+    """What comes for the port of SSH goes by way of one that keeps it for a while, each way.
+
+    No kernel module for it is everywhere; what is open already goes its old way.
+    """
+    make, mend = _rules("PREROUTING -p tcp --dport 22 -j REDIRECT --to-ports 5022", table="nat")
+    keep = f"while (sysread STDIN, $_, 65536) {{ select undef, undef, undef, {LATE_SECONDS}; "
+    keep += "syswrite STDOUT, $_ }"
+    listener = "TCP-LISTEN:5022,fork,reuseaddr"
+    stop = f'pkill -f "^socat {listener}" || :'
+    return (
+        f"""\
+cat >/run/headway-late <<'END'
+#!/bin/sh
+late() {{ perl -e '{keep}'; }}
+late | socat - TCP:127.0.0.1:22 | late
+END
+chmod 755 /run/headway-late
+{stop}
+setsid socat {listener} EXEC:/run/headway-late </dev/null >/dev/null 2>&1 &
+# 5022 is 139E, and 0A listens
+timeout 10 sh -c 'until grep -q ":139E 00000000:0000 0A " /proc/net/tcp; do sleep 0.05; done'
+{make}""",
+        f"{mend}\n{stop}",
+    )
+
+
+def _memory() -> tuple[str, str]:
+    """Each container of the application that is made meanwhile gets a limit, as by `mem_limit`."""
+    project = APPLICATION.rpartition("/")[2]
+    events = "docker events --since 0s --filter event=create"
+    return (
+        f"""\
+cat >/run/headway-oom <<'END'
+#!/bin/sh
+{events} --filter label=com.docker.compose.project={project} --format '{{{{.Actor.ID}}}}' |
+    while read -r id; do
+        docker update --memory {MEGABYTES}m --memory-swap {MEGABYTES}m "$id"
+    done
+END
+chmod 755 /run/headway-oom
+if ! pgrep -f "^{events}" >/dev/null; then
+    setsid /run/headway-oom </dev/null >/dev/null 2>&1 &
+fi
+timeout 10 sh -c 'until pgrep -f "^{events}" >/dev/null; do sleep 0.05; done'""",
+        f'pkill -f "^{events}" || :',
+    )
 
 
 def _registry(status: str, *headers: str) -> tuple[str, str]:
@@ -143,6 +207,32 @@ def _every() -> list[Fault]:
             *small(HEADWAY, "nr_inodes"),
         ),
         Fault(
+            "docker-full",
+            "Docker has no room left, neither for what it pulls nor for another container",
+            *_both(DOCKER, "size"),
+        ),
+        Fault(
+            "docker-inodes-full",
+            "Docker's disk takes no further file, neither of an image nor of another container",
+            *_both(DOCKER, "nr_inodes"),
+        ),
+        Fault(
+            "backup-full",
+            f"{BACKUPS} is on a disk of its own that has no room left",
+            *small(BACKUPS, "size"),
+        ),
+        Fault(
+            "backup-inodes-full",
+            f"{BACKUPS} is on a disk of its own that takes no further file",
+            *small(BACKUPS, "nr_inodes"),
+        ),
+        Fault(
+            "oom",
+            f"each container of the application that is made has {MEGABYTES} MB of memory, "
+            "and is killed when it wants more",
+            *_memory(),
+        ),
+        Fault(
             "read-only",
             f"{APPLICATION} can be read and not written",
             f"""\
@@ -166,6 +256,11 @@ chmod 755 {CLOCK}""",
                 f"INPUT {ssh[0]} {above} dstport --hashlimit-name in -j DROP",
                 f"OUTPUT {ssh[1]} {above} srcport --hashlimit-name out -j DROP",
             ),
+        ),
+        Fault(
+            "latency",
+            f"what SSH sends arrives {LATE_SECONDS * 1000:g} ms late, each way",
+            *_late(),
         ),
         Fault(
             "registry-503",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tests.faults import table
 from tests.fleet.conftest import no_failure
-from tests.fleet.project import WEB, Done, Project, images, settled, within
+from tests.fleet.project import Done, Project, unwell, within
 
 if TYPE_CHECKING:
     from deploy.sandbox.load import Load
@@ -27,9 +27,9 @@ def ask(
     """Was every request answered; does every host serve one version, the right one?
 
     And did the exit code say what happened? Whether the next command converges is what `done` is,
-    after `first`, in whose middle it befell. While a host is `gone`, nobody else can answer what it
-    had in its hands, nor what the edge sends there until it has seen it; everything else is asked
-    for all the same.
+    after `first`, in whose middle it befell: nothing is left of either for one that comes later.
+    While a host is `gone`, nobody else can answer what it had in its hands, nor what the edge sends
+    there until it has seen it; everything else is asked for all the same.
     """
     table.saw(traffic.report, first, done)
     assert done.exit_code == exit_code, done.text
@@ -38,13 +38,13 @@ def ask(
     else:
         no_failure(traffic)
     assert traffic.report.requests > 0
-    on = set(shop.tags().values())
+    found = shop.standings(shop.hosts)
+    on = {one.release for one in found.values()}
     assert len(on) == 1, on
-    assert on <= ({version} if isinstance(version, str) else version), on
-    for host, service in {**dict.fromkeys(WEB, "web"), "worker-1": "worker"}.items():
-        settled(host, "/srv/shop", service)
-        named, running = images(host, "/srv/shop", service)
-        assert running == {named}, f"{host} runs {running}, and its files name {named}"
+    (release,) = on
+    assert release.rpartition("-")[0] in ({version} if isinstance(version, str) else version)
+    assert unwell(found) == []
+    Project.stands_on = release
 
 
 def ask_whichever(

@@ -56,9 +56,10 @@ def saw(report: LoadReport, *runs: Done | None) -> None:
 
 def ending(exit_code: int, text: str) -> str:
     """How a command ended: its exit code, and what it says last, without what to type next."""
-    if exit_code < 0:
-        return "killed"
     said = text.strip().split("\n\n")[-1].splitlines()
+    if exit_code < 0:
+        # Where, says what has killed it, as far as it knows.
+        return said[-1] if said and said[-1].startswith("killed ") else "killed"
     if len(said) > 1 and said[-1].endswith(f"exit {exit_code}"):
         said.pop()
     return f"exit {exit_code}: {' '.join(' '.join(said[:2]).split())}"

@@ -10,7 +10,7 @@ import pytest
 
 from deploy.sandbox.breaking import breaking
 from tests.faults.questions import ask, ask_whichever
-from tests.faults.watched import DOCKER, broken_at, end_of, gone_for, until
+from tests.faults.watched import DOCKER, broken_at, end_of, forget_images, gone_for, until
 from tests.fleet.database import EXPAND, sql
 
 if TYPE_CHECKING:
@@ -50,6 +50,10 @@ def test_a_host_starts_again(quick: Project, load: Loads, fault: str, step: str)
 
 # Fault, when it comes to the second host, the exit code, and what is said.
 DISKS = [
+    ("docker-full", STAGE, 4, "docker compose could not start web"),
+    ("docker-full", PULL, 4, "could not pull localhost:5050/shop@"),
+    ("docker-inodes-full", STAGE, 4, "docker compose could not start web"),
+    ("docker-inodes-full", PULL, 4, "could not pull localhost:5050/shop@"),
     ("disk-full", PULL, 4, "the release's files did not arrive whole"),
     ("inodes-full", PULL, 4, "cannot write to /srv/shop/.headway"),
     ("disk-full", STAGE, 4, "cannot write to /srv/shop/.headway"),
@@ -70,6 +74,8 @@ DISKS = [
 def test_a_disk_that_takes_nothing_more(
     quick: Project, load: Loads, fault: str, when: str, code: int, reason: str
 ) -> None:
+    if when == PULL:
+        forget_images(HOST)
     with load(rate=20) as traffic:
         if when == PULL:
             with breaking(DOCKER, fault, HOST):
@@ -84,6 +90,8 @@ def test_a_disk_that_takes_nothing_more(
     failed = [line for _, line in first.lines if line.startswith(f"✗ {HOST}     {step}")]
     assert len(failed) == 1, first.text
     assert reason in failed[0]
+    if fault.startswith("docker"):
+        assert "no space left on device" in first.text
     assert before == {quick.old}
     ask(quick, traffic, again, exit_code=0, version=quick.new, first=first)
 
@@ -97,39 +105,30 @@ def test_a_folder_that_is_read_only_from_the_start(quick: Project, load: Loads) 
     assert "Nothing has been changed." in done.text
 
 
-BACKUPS = "/srv/shop/backups"
-
-
 @pytest.mark.parametrize(
-    ("disk", "code", "reason"),
+    ("fault", "code", "reason"),
     [
-        ("size=3m", 3, "db-1: no room for a backup"),
+        ("backup-full", 3, "db-1: no room for a backup"),
         pytest.param(
-            "size=1g,nr_inodes=1",
+            "backup-inodes-full",
             4,
             "the dump could not be written",
             marks=pytest.mark.thorough,
         ),
     ],
-    ids=["full", "no inodes"],
 )
 def test_a_disk_that_takes_no_backup(
     shop_with_rows: Project,
     image: Callable[..., str],
     load: Loads,
-    disk: str,
+    fault: str,
     code: int,
     reason: str,
 ) -> None:
     """Without its backup, nothing is migrated, and no host is rolled."""
     tag = image(f"no-backup-{code}", x1_colour=EXPAND)
-    mount = f"mkdir -p {BACKUPS} && mount -t tmpfs -o {disk},mode=0700,uid=1000 tmpfs {BACKUPS}"
-    DOCKER("exec", "headway-db-1", "sh", "-ec", mount)
-    try:
-        with load(rate=20) as traffic:
-            done = shop_with_rows.deploy(tag)
-    finally:
-        DOCKER("exec", "headway-db-1", "umount", "-l", BACKUPS)
+    with load(rate=20) as traffic, breaking(DOCKER, fault, "db-1"):
+        done = shop_with_rows.deploy(tag)
     ask(shop_with_rows, traffic, done, exit_code=code, version="v1")
     assert reason in done.text
     assert sql("select count(*) from pg_attribute where attname = $$colour$$") == "0"
@@ -144,14 +143,16 @@ def test_more_memory_than_there_is(
     quick: Project, load: Loads, tmp_path: Path, restart: str
 ) -> None:
     """The new release passes its limit while it starts; that is named, restarted or not."""
-    text = quick.compose_text()
-    end = "    stop_grace_period: 10s\n    restart: unless-stopped\n\n  worker:"
-    assert text.count(end) == 1
-    limit = f"    mem_limit: 16m\n    memswap_limit: 16m\n    restart: {restart}\n\n  worker:"
-    (tmp_path / "compose.yaml").write_text(text.replace(end, limit))
-    (tmp_path / "Caddyfile").write_text(quick.beside("Caddyfile"))
-    quick.change(compose=str(tmp_path / "compose.yaml"))
-    with load(rate=20) as traffic:
+    if restart != "unless-stopped":
+        text = quick.compose_text()
+        end = "    restart: unless-stopped\n\n  worker:"
+        assert text.count(end) == 1
+        (tmp_path / "compose.yaml").write_text(
+            text.replace(end, f"    restart: {restart}\n\n  worker:")
+        )
+        (tmp_path / "Caddyfile").write_text(quick.beside("Caddyfile"))
+        quick.change(compose=str(tmp_path / "compose.yaml"))
+    with load(rate=20) as traffic, breaking(DOCKER, "oom", "web-1"):
         done = quick.deploy(quick.new)
     ask(quick, traffic, done, exit_code=4, version=quick.old)
     assert _failed(done) == "web ran out of memory and was killed (OOMKilled)"

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import itertools
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 import pytest
-import yaml
 
 from deploy.sandbox.breaking import breaking
 from tests.faults.questions import ask
 from tests.faults.watched import DOCKER, broken_at, end_of, gone_for, until
-from tests.fleet.project import ROOT, WEB, Project
-from tests.remote.proxy import Proxy
+from tests.fleet.project import WEB, Project
 
 if TYPE_CHECKING:
     from tests.fleet.conftest import Loads
@@ -25,6 +23,10 @@ HOST = "web-2"
 STEPS = ("stage", "switch", "settle")
 SECONDS = {"ssh-cut": 11.0, "ssh-reset": 4.0}
 """Nothing tells of a cut: a connection is taken for gone after 8 to 10 s without a byte."""
+
+
+LATE = "iptables -t nat -vxnL PREROUTING | awk '/redir ports 5022/ { print $1 }'"
+"""How many connections have gone the long way."""
 
 
 def losing(*some: tuple[str, str]) -> pytest.MarkDecorator:
@@ -62,12 +64,12 @@ def test_ssh_is_lost_until_the_run_has_ended(
     """The others go back; the host goes on serving whatever it had come to, until it is asked."""
     with load(rate=20, slow=0.2) as traffic:
         first = broken_at(watching, f"· {HOST}     {step}", fault, HOST)
-        # What has settled is a release like any other: only a deploy takes it to another one.
-        again, version = (
-            (watching.deploy(watching.other), watching.other)
-            if step == "settle"
-            else (watching.inv("recover"), watching.old)
-        )
+        again, version = watching.inv("recover"), watching.old
+        if step == "settle":
+            # What has settled is a release like any other: only a deploy takes it to another one.
+            apart, again, version = again, watching.deploy(watching.other), watching.other
+            assert apart.exit_code == 5, apart.text
+            assert f"; {HOST} on {watching.new}" in apart.text
     assert first.exit_code == 5, first.text
     assert f"{HOST} could not be put back; before, sandbox was on {watching.old}" in first.text
     ask(watching, traffic, again, exit_code=0, version=version, first=first)
@@ -82,28 +84,15 @@ def test_little_bandwidth(quick: Project, load: Loads) -> None:
 
 
 @pytest.mark.thorough
-def test_a_long_way(quick: Project, load: Loads, tmp_path: Path) -> None:
+def test_a_long_way(quick: Project, load: Loads) -> None:
     """A tenth of a second there and back, to each host."""
-    hosts: dict[str, Any] = yaml.safe_load(Path(quick.body["hosts"]).read_text())
-    pinned = (ROOT / ".sandbox" / "known_hosts").read_text()
-    proxies = []
-    for host in hosts.values():
-        proxies.append(Proxy(host["port"], delay=0.05))
-        pinned = pinned.replace(f"[127.0.0.1]:{host['port']} ", f"[127.0.0.1]:{proxies[-1].port} ")
-        host["port"] = proxies[-1].port
-    (tmp_path / "known_hosts").write_text(pinned)
-    (tmp_path / "hosts.yaml").write_text(yaml.safe_dump(hosts))
-    quick.change(
-        hosts=str(tmp_path / "hosts.yaml"), ssh={"known_hosts": str(tmp_path / "known_hosts")}
-    )
-    try:
-        with load(rate=20) as traffic:
-            done = quick.deploy(quick.new)
-        ask(quick, traffic, done, exit_code=0, version=quick.new)
-        assert all(proxy.accepted for proxy in proxies)
-    finally:
-        for proxy in proxies:
-            proxy.close()
+    with load(rate=20) as traffic, ExitStack() as stack:
+        for host in quick.hosts:
+            stack.enter_context(breaking(DOCKER, "latency", host))
+        done = quick.deploy(quick.new)
+        came = [int(DOCKER("exec", f"headway-{host}", "sh", "-ec", LATE)) for host in quick.hosts]
+    ask(quick, traffic, done, exit_code=0, version=quick.new)
+    assert all(came), came
 
 
 @pytest.mark.thorough

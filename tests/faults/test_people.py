@@ -24,16 +24,24 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.fleet
 
 
-def test_two_deploys_at_once(quick: Project, load: Loads) -> None:
+def test_two_at_once(quick: Project, load: Loads) -> None:
+    """A deploy against a deploy, and against the rollback from it: who came first goes on."""
     with load(rate=20) as traffic:
-        first = quick.start("deploy", "--tag", quick.new)
-        said = until(first, "web-1     switch")
-        second = quick.deploy(quick.other)
-        assert second.exit_code == 6, second.text
-        assert f"deploy of {quick.new}" in second.text
-        assert "Nothing has been changed." in second.text
-        done = end_of(first, said)
-    ask(quick, traffic, done, exit_code=0, version=quick.new)
+        for words, what, bake in (
+            (["deploy", "--tag", quick.new], f"deploy of {quick.new}", "0s"),
+            # Which is through soon: the second one has to see that the first is still there.
+            (["rollback"], "rollback", "4s"),
+        ):
+            quick.change(rollout={"bake": bake})
+            first = quick.start(*words)
+            said = until(first, "web-1     switch")
+            second = quick.deploy(quick.other)
+            assert second.exit_code == 6, second.text
+            assert f"({what}, since" in second.text
+            assert "Nothing has been changed." in second.text
+            done = end_of(first, said)
+            assert done.exit_code == 0, done.text
+    ask(quick, traffic, done, exit_code=0, version=quick.old)
 
 
 @pytest.mark.thorough

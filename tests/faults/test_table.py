@@ -25,6 +25,7 @@ REFUSED = "\nthe hosts are not ready for it\n  web-2  /srv: 3 MB free\nNothing �
             "exit 0: sandbox: nothing was left in its middle.",
         ),
         (-9, "  · web-1     stage", "killed"),
+        (-9, "  · web-1     stage\nkilled after stage web-1", "killed after stage web-1"),
     ],
 )
 def test_how_a_command_ended(code: int, text: str, expected: str) -> None:

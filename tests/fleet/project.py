@@ -10,10 +10,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from deploy.sandbox import elsewhere
 from deploy.sandbox.home import Home
@@ -21,6 +22,18 @@ from deploy.sandbox.home import Home
 ROOT = Path(__file__).parents[2]
 EDGE = "http://127.0.0.1:8080"
 WEB = ("web-1", "web-2", "web-3")
+SERVES = {**dict.fromkeys(WEB, "web"), "worker-1": "worker"}
+"""Which of the shop's rolled services each host has."""
+LOOK = """\
+cd /srv/APP 2>/dev/null || exit 0
+sed -n 's/^HEADWAY_RELEASE=/release /p; s/^# image /image /p' .env 2>/dev/null
+[ ! -e .headway/next ] || echo left a roll
+[ ! -e .headway/lease/now ] || echo left a lease
+grep -sL '"what":"ended"' .headway/lease/records/*.jsonl | sed 's/^/left /'
+shown='{{index .Config.Labels "com.docker.compose.service"}} {{.State.Status}} {{.Config.Image}}'
+docker ps -aq --filter label=com.docker.compose.project=APP |
+    xargs -r docker inspect -f "container $shown" || :
+"""
 
 
 @dataclass
@@ -48,6 +61,33 @@ class Done:
         return found
 
 
+@dataclass(frozen=True)
+class Standing:
+    """How a host stands, by one look at it.
+
+    `release` is what its files say, `image` the one that they name, "" for none; `containers` has
+    (service, state, image) of each, whatever it does; `left` is what runs have left there: a roll
+    in its middle, a lease, records without an end.
+    """
+
+    release: str
+    image: str
+    containers: Sequence[tuple[str, str, str]]
+    left: Sequence[str]
+
+    def of(self, service: str) -> list[tuple[str, str]]:
+        """State and image of each container of a service."""
+        return [(state, image) for name, state, image in self.containers if name == service]
+
+    def fault(self, service: str) -> str:
+        """What is wrong where one container of a service is to run, and nothing to be left."""
+        if self.left:
+            return f"{', '.join(self.left)} is left"
+        if service and self.of(service) != [("running", self.image)]:
+            return f"its files name {self.image}, and of {service} there is {self.of(service)}"
+        return ""
+
+
 class Project:
     """A folder with `tasks.py` and `hosts/NAME.yaml`, as somebody who uses Headway has it."""
 
@@ -57,6 +97,10 @@ class Project:
     """Who types, if not the user of this machine."""
     given: Mapping[str, str] = {}
     """What else is in the environment in which it is typed."""
+    stands_on: ClassVar[str] = ""
+    """The release that the whole fleet was found to be on, well, since anything was typed."""
+    releases: ClassVar[dict[tuple[str, str], str]] = {}
+    """A tag, and what a hosts file says of a release → the id of the release that came of it."""
 
     def __init__(self, folder: Path, name: str, body: dict[str, Any]) -> None:
         self.folder, self.name = folder, name
@@ -94,6 +138,7 @@ class Project:
             self.person = ""
 
     def start(self, verb: str, *words: str) -> subprocess.Popen[str]:
+        Project.stands_on = ""
         process = subprocess.Popen(
             [str(Path(sys.executable).parent / "inv"), f"{verb}.{self.name}", *words],
             cwd=self.folder,
@@ -140,18 +185,27 @@ class Project:
         return self.inv("deploy", "--tag", tag)
 
     def on(self, tag: str) -> None:
-        """Have the fleet on this tag, however it was before: all hosts at once, not watched."""
+        """Have the fleet on this tag, however it was before: all hosts at once, not watched.
+
+        Nothing is typed where it has been found to be on that release since anything was.
+        """
         body = self.body
+        made = (tag, json.dumps({k: v for k, v in body.items() if k not in {"lease", "rollout"}}))
+        if self.stands_on and self.stands_on == self.releases.get(made):
+            found = self.standings(self.hosts)
+            if {one.release for one in found.values()} == {self.stands_on} and not unwell(found):
+                return
         self.change(
             rollout={"strategy": "blue-green", "min_healthy_time": "0s", "bake": "0s"},
         )
         done = self.deploy(tag)
         self.write(body)
         assert done.exit_code == 0, done.text
+        self.releases[made] = self.standings(WEB[:1])[WEB[0]].release
 
     def on_one_of(self, *tags: str) -> tuple[str, ...]:
         """Have the fleet on the tag that it takes least to be on, and return that one first."""
-        running = set(self.tags().values())
+        running = {self.stands_on.rpartition("-")[0]} - {""} or {*self.tags().values()}
         first = next((tag for tag in tags if running == {tag}), tags[0])
         self.on(first)
         return (first, *(tag for tag in tags if tag != first))
@@ -168,14 +222,24 @@ class Project:
     def beside(self, name: str) -> str:
         return (Path(self.body["compose"]).parent / name).read_text()
 
+    @property
+    def hosts(self) -> list[str]:
+        hosts = self.body["hosts"]
+        # The sandbox's own file names all of them.
+        return Home().host_names() if isinstance(hosts, str) else [*hosts]
+
     def tags(self) -> dict[str, str]:
         """Host → the tag it is on, by the file that plain `docker compose` reads there."""
-        read = f"sed -n 's/^HEADWAY_RELEASE=//p' /srv/{self.body['app']}/.env 2>/dev/null || :"
-        hosts = self.body["hosts"]
-        if isinstance(hosts, str):  # the sandbox's own file
-            hosts = Home().host_names()
-        found = {host: on_host(host, read) for host in hosts}
-        return {host: release.rpartition("-")[0] for host, release in found.items()}
+        found = self.standings(self.hosts)
+        return {host: one.release.rpartition("-")[0] for host, one in found.items()}
+
+    def standings(self, hosts: Iterable[str]) -> dict[str, Standing]:
+        """Look at these hosts, all at once."""
+        look = LOOK.replace("APP", self.body["app"])
+        names = [*hosts]
+        with ThreadPoolExecutor() as pool:
+            found = pool.map(lambda host: _stands(on_host(host, look)), names)
+            return dict(zip(names, found, strict=True))
 
 
 def on_host(host: str, command: str) -> str:
@@ -208,18 +272,27 @@ def settled(host: str, path: str, service: str, count: int = 1) -> list[str]:
     return ids
 
 
-def images(host: str, path: str, service: str) -> tuple[str, set[str]]:
-    """The image that a host's files name, and those of what runs of a service, all by digest."""
-    project = Path(path).name
-    named = on_host(host, f"sed -n 's/^# image //p' {path}/.env")
-    running = on_host(
-        host,
-        "docker inspect -f '{{.Config.Image}}' "
-        f"$(docker ps -q --filter label=com.docker.compose.project={project} "
-        f"--filter label=com.docker.compose.service={service})",
-    )
-    return named, set(running.split())
+def unwell(found: Mapping[str, Standing]) -> list[str]:
+    """What is wrong with the shop's hosts: what they run, against their files, and what is left."""
+    of = {host: one.fault(SERVES.get(host, "")) for host, one in found.items()}
+    return [f"{host}: {fault}" for host, fault in of.items() if fault]
 
 
 def within(moment: float, windows: Sequence[tuple[float, float]], slack: float = 1.0) -> bool:
     return any(start - slack <= moment <= end + slack for start, end in windows)
+
+
+def _stands(said: str) -> Standing:
+    """What LOOK has printed."""
+    words = [line.split(maxsplit=1) for line in said.splitlines()]
+
+    def rest(word: str) -> list[str]:
+        return [line[1] for line in words if line[0] == word]
+
+    containers = [tuple(one.split(" ")) for one in rest("container")]
+    return Standing(
+        release="".join(rest("release")),
+        image=" ".join(rest("image")),
+        containers=[(service, state, image) for service, state, image in containers],
+        left=rest("left"),
+    )

@@ -6,18 +6,13 @@ import contextlib
 import socket
 import struct
 import threading
-import time
 
 
 class Proxy:
-    """Forwards a port of its own to another one, until it is told not to.
+    """Forwards a port of its own to another one, until it is told not to."""
 
-    `delay` is for how many seconds it keeps what comes, each way.
-    """
-
-    def __init__(self, target: int, delay: float = 0.0) -> None:
+    def __init__(self, target: int) -> None:
         self._target = target
-        self._delay = delay
         self._frozen: set[socket.socket] = set()
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self._server = socket.create_server(("127.0.0.1", 0))
@@ -62,6 +57,5 @@ class Proxy:
                 if source in self._frozen:
                     # Swallow nothing more: what is sent from now on piles up, as in a dead network.
                     threading.Event().wait()
-                time.sleep(self._delay)
                 sink.sendall(data)
             sink.shutdown(socket.SHUT_WR)

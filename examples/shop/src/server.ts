@@ -1,7 +1,8 @@
 /** The web process: `node dist/server.js`. */
-import { createServer, type Server } from "node:http";
+import { createServer } from "node:http";
 import { getRequestListener } from "@hono/node-server";
 import { createApp } from "./app.ts";
+import { closerOf } from "./closing.ts";
 import { openDatabase } from "./database.ts";
 import { EchoSockets } from "./echo.ts";
 import { configOrExit, crashLater, onStopSignal, startSlowly } from "./lifecycle.ts";
@@ -28,23 +29,13 @@ const app = createApp({
   stopping: () => stopping,
 });
 const server = createServer({ keepAliveTimeout: KEEP_ALIVE }, getRequestListener(app.fetch));
+const closed = closerOf(server);
 server.on("upgrade", (request, socket, head) => sockets.accept(request, socket, head));
-
-/** Takes no new connection; resolves when the last one, with what is in flight on it, is gone. */
-async function closed(http: Server): Promise<void> {
-  if (!http.listening) return;
-  // A connection whose request was in flight becomes idle after `close` has looked for idle ones.
-  const sweep = setInterval(() => http.closeIdleConnections(), 50);
-  await new Promise<void>((resolve) => {
-    http.close(() => resolve());
-  });
-  clearInterval(sweep);
-}
 
 onStopSignal(config, async () => {
   stopping = true;
   sockets.close();
-  await closed(server);
+  await closed();
   await close();
 });
 
