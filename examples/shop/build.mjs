@@ -1,6 +1,6 @@
 /**
  * One file for each process, with what it needs of node_modules in it: Node starts it in half the
- * time, and the image has no node_modules.
+ * time.
  */
 import { build } from "esbuild";
 

@@ -125,7 +125,7 @@ def test_no_secret_where_none_belongs(
     before = len(entries(DOCKER))
     looked_for = Canaries({**canaries.values, "planted": PLANTED})
     with (
-        load(rate=20) as traffic,
+        load() as traffic,
         watching(process_lists, looked_for) as processes,
         watching(lambda: own_containers(DOCKER, ["web-1", "db-1"]), canaries, every=2) as inspected,
     ):

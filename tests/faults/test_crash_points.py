@@ -99,7 +99,7 @@ def test_killed_at_a_boundary(
     if kind == "reverting":
         new = release("bad-error-500", "error-500,bad-on=web-2")
     whole = 4 if kind == "reverting" else 0
-    with load(rate=20) as traffic:
+    with load() as traffic:
         words = [] if kind == "rollback" else ["--tag", new]
         died = die(shop, number, "rollback" if kind == "rollback" else "deploy", *words)
         if died.exit_code == whole:
@@ -146,7 +146,7 @@ def test_killed_beside_a_migration(shop_with_rows: Project, image, load: Loads, 
         sql("alter table orders add column if not exists colour text")
     had, rows = (int(sql(one)) for one in (COLOUR, ROWS))
     tag = image(f"died-{where.replace(' ', '-')}", x1_colour=text)
-    with load(rate=20) as traffic:
+    with load() as traffic:
         if where == "in migrate":
             applying = "applying x1_colour"
             died = shop.inv("deploy", "--tag", tag, kill_at=lambda line: applying in line)

@@ -39,7 +39,7 @@ def test_a_host_starts_again(quick: Project, load: Loads, fault: str, step: str)
     """
     quick.change(rollout={"bake": "3s"})
     gone: list[tuple[float, float]] = []
-    with load(rate=20) as traffic:
+    with load() as traffic:
         process = quick.start("deploy", "--tag", quick.new)
         said = until(process, f"· {HOST}     {step}")
         with gone_for(HOST, gone), breaking(DOCKER, fault, HOST):
@@ -76,7 +76,7 @@ def test_a_disk_that_takes_nothing_more(
 ) -> None:
     if when == PULL:
         forget_images(HOST)
-    with load(rate=20) as traffic:
+    with load() as traffic:
         if when == PULL:
             with breaking(DOCKER, fault, HOST):
                 first = quick.deploy(quick.new)
@@ -97,7 +97,7 @@ def test_a_disk_that_takes_nothing_more(
 
 
 def test_a_folder_that_is_read_only_from_the_start(quick: Project, load: Loads) -> None:
-    with load(rate=20) as traffic, breaking(DOCKER, "read-only", HOST):
+    with load() as traffic, breaking(DOCKER, "read-only", HOST):
         done = quick.deploy(quick.new)
     ask(quick, traffic, done, exit_code=3, version=quick.old)
     assert f"{HOST}  /srv/shop: " in done.text
@@ -127,7 +127,7 @@ def test_a_disk_that_takes_no_backup(
 ) -> None:
     """Without its backup, nothing is migrated, and no host is rolled."""
     tag = image(f"no-backup-{code}", x1_colour=EXPAND)
-    with load(rate=20) as traffic, breaking(DOCKER, fault, "db-1"):
+    with load() as traffic, breaking(DOCKER, fault, "db-1"):
         done = shop_with_rows.deploy(tag)
     ask(shop_with_rows, traffic, done, exit_code=code, version="v1")
     assert reason in done.text
@@ -152,7 +152,7 @@ def test_more_memory_than_there_is(
         )
         (tmp_path / "Caddyfile").write_text(quick.beside("Caddyfile"))
         quick.change(compose=str(tmp_path / "compose.yaml"))
-    with load(rate=20) as traffic, breaking(DOCKER, "oom", "web-1"):
+    with load() as traffic, breaking(DOCKER, "oom", "web-1"):
         done = quick.deploy(quick.new)
     ask(quick, traffic, done, exit_code=4, version=quick.old)
     assert _failed(done) == "web ran out of memory and was killed (OOMKilled)"
@@ -169,7 +169,7 @@ def _failed(done: Done) -> str:
 def test_clocks_three_days_off(quick: Project, load: Loads) -> None:
     """On the keeper of the lease, and on another host: order is not a matter of their clocks."""
     with (
-        load(rate=20) as traffic,
+        load() as traffic,
         breaking(DOCKER, "clock", "web-1"),
         breaking(DOCKER, "clock", HOST),
     ):

@@ -50,7 +50,7 @@ def test_ssh_is_lost_for_some_seconds(
     watching: Project, load: Loads, fault: str, step: str
 ) -> None:
     """What was begun goes on, on the host; it is asked again, and does nothing twice."""
-    with load(rate=20, slow=0.2) as traffic:
+    with load(slow=0.2) as traffic:
         done = broken_at(watching, f"· {HOST}     {step}", fault, HOST, SECONDS[fault])
     ask(watching, traffic, done, exit_code=0, version=watching.new)
     if step != "settle":  # which may have ended before the packets did
@@ -62,7 +62,7 @@ def test_ssh_is_lost_until_the_run_has_ended(
     watching: Project, load: Loads, fault: str, step: str
 ) -> None:
     """The others go back; the host goes on serving whatever it had come to, until it is asked."""
-    with load(rate=20, slow=0.2) as traffic:
+    with load(slow=0.2) as traffic:
         first = broken_at(watching, f"· {HOST}     {step}", fault, HOST)
         again, version = watching.inv("recover"), watching.old
         if step == "settle":
@@ -78,7 +78,7 @@ def test_ssh_is_lost_until_the_run_has_ended(
 @pytest.mark.thorough
 def test_little_bandwidth(quick: Project, load: Loads) -> None:
     """128 kbit a second each way, and what is more is lost."""
-    with load(rate=20) as traffic, breaking(DOCKER, "slow", HOST):
+    with load() as traffic, breaking(DOCKER, "slow", HOST):
         done = quick.deploy(quick.new)
     ask(quick, traffic, done, exit_code=0, version=quick.new)
 
@@ -86,7 +86,7 @@ def test_little_bandwidth(quick: Project, load: Loads) -> None:
 @pytest.mark.thorough
 def test_a_long_way(quick: Project, load: Loads) -> None:
     """A tenth of a second there and back, to each host."""
-    with load(rate=20) as traffic, ExitStack() as stack:
+    with load() as traffic, ExitStack() as stack:
         for host in quick.hosts:
             stack.enter_context(breaking(DOCKER, "latency", host))
         done = quick.deploy(quick.new)
@@ -124,7 +124,7 @@ def test_a_host_vanishes_until_the_run_has_ended(quick: Project, load: Loads) ->
 def test_a_host_is_not_there_from_the_start(quick: Project, load: Loads) -> None:
     """All of it is refused. The others are deployed to by themselves; the next takes it along."""
     others = [word for host in WEB if host != HOST for word in ("--only-host", host)]
-    with load(rate=20) as traffic:
+    with load() as traffic:
         with breaking(DOCKER, "ssh-cut", HOST):
             began = time.monotonic()
             refused = quick.deploy(quick.new)

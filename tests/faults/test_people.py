@@ -26,7 +26,7 @@ pytestmark = pytest.mark.fleet
 
 def test_two_at_once(quick: Project, load: Loads) -> None:
     """A deploy against a deploy, and against the rollback from it: who came first goes on."""
-    with load(rate=20) as traffic:
+    with load() as traffic:
         for words, what, bake in (
             (["deploy", "--tag", quick.new], f"deploy of {quick.new}", "0s"),
             # Which is through soon: the second one has to see that the first is still there.
@@ -46,7 +46,7 @@ def test_two_at_once(quick: Project, load: Loads) -> None:
 
 @pytest.mark.thorough
 def test_a_second_deploy_that_waits(quick: Project, load: Loads) -> None:
-    with load(rate=20) as traffic:
+    with load() as traffic:
         first = quick.start("deploy", "--tag", quick.new)
         said = until(first, "web-1     stage")
         second = quick.inv("deploy", "--tag", quick.other, "--wait", "5m")
@@ -60,7 +60,7 @@ def test_a_rollback_preempts_a_deploy(quick: Project, load: Loads) -> None:
     written = yaml.safe_load((ROOT / "hosts" / "sandbox.yaml").read_text())
     quick.change(notify={"slack": written["notify"]["slack"]})
     before = len(entries(DOCKER))
-    with load(rate=20) as traffic:
+    with load() as traffic:
         first = quick.start("deploy", "--tag", quick.new)
         said = until(first, "✓ web-1     switch")
         done = quick.inv("rollback", "--preempt")
@@ -81,7 +81,7 @@ def test_a_rollback_preempts_a_deploy(quick: Project, load: Loads) -> None:
 
 
 def test_an_owner_who_wakes_up_changes_nothing(quick: Project, load: Loads) -> None:
-    with load(rate=20) as traffic:
+    with load() as traffic:
         first = quick.start("deploy", "--tag", quick.new)
         said = until(first, "✓ web-1     stage")
         first.send_signal(signal.SIGSTOP)
@@ -96,7 +96,7 @@ def test_an_owner_who_wakes_up_changes_nothing(quick: Project, load: Loads) -> N
 @pytest.mark.thorough
 def test_the_ladder_of_a_cancelled_runner(quick: Project, load: Loads) -> None:
     """SIGINT, 7.5 s, SIGTERM, 2.5 s, SIGKILL: it has left before the last of them."""
-    with load(rate=20) as traffic:
+    with load() as traffic:
         first = quick.start("deploy", "--tag", quick.new)
         said = until(first, "web-1     switch")
         first.send_signal(signal.SIGINT)
@@ -115,7 +115,7 @@ def test_the_ladder_of_a_cancelled_runner(quick: Project, load: Loads) -> None:
 
 @pytest.mark.thorough
 def test_left_at_once_on_sigterm(quick: Project, load: Loads) -> None:
-    with load(rate=20) as traffic:
+    with load() as traffic:
         first = quick.start("deploy", "--tag", quick.new)
         said = until(first, "web-2     stage")
         first.send_signal(signal.SIGTERM)
@@ -130,7 +130,7 @@ def test_left_at_once_on_sigterm(quick: Project, load: Loads) -> None:
 
 @pytest.mark.thorough
 def test_held_by_hand(quick: Project, load: Loads) -> None:
-    with load(rate=20) as traffic:
+    with load() as traffic:
         held = quick.inv("lock", "--reason", "we move the DNS")
         other = quick.typed_by("ben", "deploy", "--tag", quick.new)
         refused = quick.typed_by("ben", "unlock", "--yes")
@@ -148,7 +148,7 @@ def test_held_by_hand(quick: Project, load: Loads) -> None:
 
 
 def test_the_host_that_keeps_the_lease_is_down(quick: Project, load: Loads) -> None:
-    with load(rate=20) as traffic:
+    with load() as traffic:
         began = time.time()
         with breaking(DOCKER, "vanish", "web-1"):
             first = quick.deploy(quick.new)

@@ -84,7 +84,7 @@ def test_it_is_not_available(quick: Project, load: Loads, busy: Busy) -> None:
     """Asked three times from here, and no host has been asked for anything but what it is."""
     name = f"127.0.0.1:{busy.port}"
     quick.change(image=f"{name}/shop", registry={"server": name})
-    with load(rate=20) as traffic:
+    with load() as traffic:
         done = quick.deploy(quick.new)
     ask(quick, traffic, done, exit_code=3, version=quick.old)
     assert busy.asked == 3
@@ -106,7 +106,7 @@ def test_it_is_not_available(quick: Project, load: Loads, busy: Busy) -> None:
 )
 def test_it_answers_all_hosts_but_one(quick: Project, load: Loads, fault: str, reason: str) -> None:
     forget_images(HOST)
-    with load(rate=20) as traffic:
+    with load() as traffic:
         with breaking(DOCKER, fault, HOST):
             first = quick.deploy(quick.new)
         before = set(quick.tags().values())
@@ -129,7 +129,7 @@ def test_a_tag_moves_between_two_hosts(quick: Project, load: Loads, release) -> 
     digest = meant.headers["Docker-Content-Digest"]
     assert digest != other.headers["Docker-Content-Digest"]
     forget_images(HOST)
-    with load(rate=20) as traffic:
+    with load() as traffic:
         broken(DOCKER, FAULTS["registry-503"], f"headway-{HOST}")
         try:
             process = quick.start("deploy", "--tag", "moving")
@@ -154,7 +154,7 @@ def test_an_image_is_gone_before_a_rollback(quick: Project, load: Loads, release
     ask_registry("DELETE", digest)
     for host in (*WEB, "worker-1"):
         forget_images(host)
-    with load(rate=20) as traffic:
+    with load() as traffic:
         done = quick.inv("rollback")
     ask(quick, traffic, done, exit_code=4, version=quick.new)
     assert f"could not pull localhost:5050/shop@{digest}" in done.text

@@ -31,7 +31,7 @@ def test_somebody_types_in_the_middle_of_a_roll(quick: Project, load: Loads, typ
     """While the new containers are watched. What they take away themselves can't be answered."""
     quick.change(rollout={"bake": "6s"})
     gone: list[tuple[float, float]] = []
-    with load(rate=20) as traffic:
+    with load() as traffic:
         process = quick.start("deploy", "--tag", quick.new)
         said = until(process, f"{HOST}     switch                switched")
         with gone_for(HOST, gone):
@@ -43,7 +43,7 @@ def test_somebody_types_in_the_middle_of_a_roll(quick: Project, load: Loads, typ
 def test_a_compose_file_is_edited_by_hand(quick: Project, load: Loads) -> None:
     """The plan shows it, and the next deploy of the very same release puts it right."""
     on_host(HOST, "echo '# by hand' >>/srv/shop/compose.yaml")
-    with load(rate=20) as traffic:
+    with load() as traffic:
         plan = quick.inv("plan", "--tag", quick.old, "--detailed-exit-code")
         done = quick.deploy(quick.old)
         after = quick.inv("plan", "--tag", quick.old, "--detailed-exit-code")
@@ -59,7 +59,7 @@ def test_back_and_back_again(quick: Project, load: Loads) -> None:
     """A rollback of a rollback goes on backwards, and not to what somebody has just left."""
     quick.on(quick.new)
     quick.on(quick.other)
-    with load(rate=20) as traffic:
+    with load() as traffic:
         first = quick.inv("rollback")
         between = set(quick.tags().values())
         second = quick.inv("rollback")
@@ -72,7 +72,7 @@ def test_back_to_nothing(quick: Project, load: Loads, tmp_path: Path) -> None:
     """An application that was never deployed to these hosts."""
     fresh = Project(tmp_path / "repository", "fresh", elsewhere.settings(app="fresh"))
     try:
-        with load(rate=20) as traffic:
+        with load() as traffic:
             done = fresh.inv("rollback")
     finally:
         on_host("web-1", "rm -rf /srv/fresh")  # where its lease was kept
