@@ -79,9 +79,9 @@ def quick(settings_of_shop: Project, release: Callable[..., str]) -> Iterator[Pr
 def load(request: pytest.FixtureRequest) -> Loads:
     """Send requests for as long as a `with` block runs.
 
-    Of 20 a second nearly two take 2 s, so that something is in flight at every moment; what asks for
-    more says so, since generator, edge, proxies and application share two cores with the deploy.
-    Websockets stay open as long as they may, and each host would wait for them.
+    Of 20 a second nearly two take 2 s, so that something is in flight at every moment; what asks
+    for more says so, since generator, edge, proxies and application share two cores with the
+    deploy. Websockets stay open as long as they may, and each host would wait for them.
     """
 
     def make(
