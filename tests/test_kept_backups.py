@@ -84,3 +84,8 @@ def test_a_rollback_with_the_database_keeps_also_those_that_it_comes_to(
     (backup,), (taken_back,) = after_hosts(situation, intent.order)
     assert taken_back.name == "take back"
     assert staying(backup) == kept
+
+
+def test_a_rollback_takes_nothing_back_unless_it_is_asked_to(fleet: Fleet) -> None:
+    situation, intent = intended(fleet, None, with_database=False)
+    assert after_hosts(situation, intent.order) == []

@@ -10,7 +10,7 @@ import pytest
 
 from tests.fleet.conftest import Loads, no_failure
 from tests.fleet.database import DOWN, EXPAND, ROWS, schema, sql
-from tests.fleet.project import EDGE, WEB, Project, container_ids
+from tests.fleet.project import EDGE, WEB, Project, container_ids, on_host
 
 
 def place_order(note: str) -> None:
@@ -34,6 +34,17 @@ def test_a_rollback_with_the_database_gives_the_schema_back(
     done = shop.deploy(image("forth", x1_colour=EXPAND, **DOWN))
     assert done.exit_code == 0, done.text
     assert schema() != before
+    # What a down would lose is not taken back: its backup has it.
+    sql("update orders set colour = $$red$$ where id = (select min(id) from orders)")
+    rolled = {host: container_ids(host) for host in WEB}
+    refused = shop.inv("rollback", "--with-database")
+    assert refused.exit_code == 3, refused.text
+    assert "x1_colour.down.sql  class A: " in refused.text
+    newest = on_host("db-1", "cd /srv/shop/backups && ls *.dump | tail -n 1")
+    assert f"inv restore.sandbox {newest.removesuffix('.dump')}" in refused.text
+    assert {host: container_ids(host) for host in WEB} == rolled
+    assert sql("select count(colour) from orders") == "1"
+    sql("update orders set colour = null where colour is not null")
     with load() as traffic:
         back = shop.inv("rollback", "--with-database")
     assert back.exit_code == 0, back.text
@@ -49,25 +60,17 @@ def test_a_rollback_with_the_database_gives_the_schema_back(
 
 
 @pytest.mark.thorough
-def test_what_a_down_would_lose_is_not_taken_back(
+def test_without_being_asked_nothing_is_taken_back(
     shop_with_rows: Project, image: Callable[..., str]
 ) -> None:
     shop = shop_with_rows
-    done = shop.deploy(image("lossy", x1_colour=EXPAND, **DOWN))
+    done = shop.deploy(image("stays", x1_colour=EXPAND, **DOWN))
     assert done.exit_code == 0, done.text
     sql("update orders set colour = $$red$$ where id = (select min(id) from orders)")
-    before = {host: container_ids(host) for host in WEB}
-    refused = shop.inv("rollback", "--with-database")
-    assert refused.exit_code == 3, refused.text
-    assert "x1_colour.down.sql  class A: " in refused.text
-    (backup, *_) = json.loads(shop.inv("backup", "list", "--json").text)
-    assert f"inv restore.sandbox {backup['name']}" in refused.text
-    assert {host: container_ids(host) for host in WEB} == before
-    assert sql("select count(colour) from orders") == "1"
-    # Without the flag the hosts go back, and the schema stays; the database can still follow them.
     back = shop.inv("rollback")
     assert back.exit_code == 0, back.text
     assert sql("select count(colour) from orders") == "1"
+    # The database can still follow the hosts.
     sql("update orders set colour = null where colour is not null")
     after = shop.inv("rollback", "--to", "v1", "--with-database")
     assert after.exit_code == 0, after.text
@@ -77,7 +80,11 @@ def test_what_a_down_would_lose_is_not_taken_back(
 def test_the_database_alone_is_migrated_and_given_back(
     shop_with_rows: Project, image: Callable[..., str]
 ) -> None:
+    """By its URL, as one that is managed, or on a machine of its own."""
     shop = shop_with_rows
+    by_url = {key: one for key, one in shop.body["database"].items() if key != "service"}
+    by_url["image"] = "localhost:5050/postgres:{major}"
+    shop.write({**shop.body, "database": by_url})
     before = {host: container_ids(host) for host in WEB}
     done = shop.inv("migrate", "--tag", image("alone", x1=EXPAND))
     assert done.exit_code == 0, done.text

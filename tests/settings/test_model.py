@@ -186,8 +186,24 @@ def test_who_needs_a_backup(tmp_path: Path, name: str, backup: str, required: bo
     assert load(tmp_path, name, {}).backup_required is required
 
 
+@pytest.mark.parametrize(
+    ("name", "more", "required"),
+    [
+        ("production", "", True),
+        ("staging", "", False),
+        ("production", "downs: optional", False),
+        ("staging", "downs: required", True),
+    ],
+)
+def test_who_needs_ways_back(tmp_path: Path, name: str, more: str, required: bool) -> None:
+    database = "database:\n  kind: postgres\n  service: db\n  host: web-1\n  migrations: drizzle\n"
+    write(tmp_path, f"{GOOD}{database}  {more}\n", name)
+    assert load(tmp_path, name, {}).downs_required is required
+
+
 def test_without_a_database_nobody_needs_one(tmp_path: Path) -> None:
     assert loaded(tmp_path, GOOD).backup_required is False
+    assert loaded(tmp_path, GOOD).downs_required is False
 
 
 @pytest.mark.parametrize(

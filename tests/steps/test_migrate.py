@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,8 +15,10 @@ from deploy.database.migrations.failure import Aftermath, MigrationFailed
 from deploy.database.migrations.folder import Folder, read_folder
 from deploy.database.migrations.script import Limits
 from deploy.errors import CommandFailed, NeedsPerson, Refused
+from deploy.events import Stream
 from deploy.remote.fake import FakeHost
 from deploy.remote.host import Result
+from deploy.run import Run
 from deploy.steps.migrate import Migrate
 
 
@@ -133,3 +137,24 @@ def test_undoing_is_nothing() -> None:
     one.do(lambda *_: None)
     assert one.undo(lambda *_: None) == "left as it is: the version before can live with it"
     assert len(database.applied) == 1
+
+
+def test_a_host_that_fails_afterwards_goes_back_without_the_schema() -> None:
+    """The version that it goes back to can live with what was judged."""
+
+    def unhealthy(_say: Any) -> str:
+        raise CommandFailed("web-1", "web is unhealthy", exit_code=1)
+
+    database, taken = Database(), []
+    stage = SimpleNamespace(
+        name="stage",
+        host="web-1",
+        touches=True,
+        reverts=True,
+        do=unhealthy,
+        undo=lambda _say: taken.append("web-1") or "",
+    )
+    failure = Run(Stream(), threading.Event()).walk([[step(database, "0000_a")], [stage]])
+    assert failure is not None
+    assert (failure.step, failure.stuck, taken) == (stage, [], ["web-1"])
+    assert (len(database.applied), len(database.there)) == (1, 1)
