@@ -116,6 +116,7 @@ def test_a_folder_that_is_read_only_from_the_start(quick: Project, load: Loads) 
             marks=pytest.mark.thorough,
         ),
     ],
+    ids=["full", "no inodes"],
 )
 def test_a_disk_that_takes_no_backup(
     shop_with_rows: Project,
