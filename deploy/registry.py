@@ -28,6 +28,9 @@ _MANIFESTS = (
     "application/vnd.oci.image.manifest.v1+json",
     "application/vnd.docker.distribution.manifest.v2+json",
 )
+ACCEPTED = ", ".join(_INDEXES + _MANIFESTS)
+"""All that a tag may stand for; a registry says 404 where it stands for what is not accepted."""
+
 _TIMEOUT = (5, 8)
 """Seconds to connect, and between two bytes."""
 
@@ -97,7 +100,7 @@ class Registry:
             Refused: the registry cannot be reached, refuses the login, or answers nonsense.
         """
         name = _path(repository)
-        answer = self._get(f"{self._base}/{name}/manifests/{tag}", ", ".join(_INDEXES + _MANIFESTS))
+        answer = self._get(f"{self._base}/{name}/manifests/{tag}", ACCEPTED)
         if answer.status == requests.codes.not_found:
             return None
         body = self._json(answer)

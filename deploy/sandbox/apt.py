@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ from deploy.sandbox.mirror import machine_mirror
 SOURCE = Path("/etc/apt/sources.list.d/headway-trixie.sources")
 PIN = Path("/etc/apt/preferences.d/headway-trixie")
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+QUIET = ("env", "DEBIAN_FRONTEND=noninteractive", "NEEDRESTART_SUSPEND=1")
 
 
 def may_be_root(*, ask: bool = False) -> bool:
@@ -70,6 +72,8 @@ def install(names: Sequence[str], *, trixie: bool, say: Callable[[str], None]) -
     say(f"installing {' '.join(wanted)} from {origin}")
     if trixie:
         add_trixie()
+    with contextlib.suppress(NeedsPerson):  # if another one is at work, apt waits for it
+        as_root(*QUIET, "dpkg", "--configure", "-a")  # what a killed one left half done
     apt("update")
     apt("install", "--yes", "--no-install-recommends", *wanted)
 
@@ -87,5 +91,4 @@ def add_trixie() -> None:
 
 def apt(*argv: str) -> None:
     """Run apt-get without questions, waiting up to five minutes for another that is at work."""
-    quiet = ("env", "DEBIAN_FRONTEND=noninteractive", "NEEDRESTART_SUSPEND=1")
-    as_root(*quiet, "apt-get", "-q", "-o", "DPkg::Lock::Timeout=300", *argv)
+    as_root(*QUIET, "apt-get", "-q", "-o", "DPkg::Lock::Timeout=300", *argv)

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deploy.registry import ACCEPTED
 from deploy.sandbox.base import BASE
 from deploy.sandbox.machines import REGISTRY, REGISTRY_USER, Kind
 
@@ -147,11 +148,7 @@ def digest_in_registry(repository: str, label: str, password: str) -> str | None
     request = urllib.request.Request(
         f"http://{REGISTRY}/v2/{repository}/manifests/{label}",
         method="HEAD",
-        headers={
-            "Authorization": f"Basic {token}",
-            "Accept": "application/vnd.docker.distribution.manifest.v2+json, "
-            "application/vnd.oci.image.manifest.v1+json",
-        },
+        headers={"Authorization": f"Basic {token}", "Accept": ACCEPTED},
     )
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:

@@ -11,63 +11,58 @@ from tests.fleet.project import WEB, Done, Project, container_ids, on_host, sett
 
 
 @pytest.mark.alone
-@pytest.mark.timeout(1200)  # three rolls, at a load that two cores can hardly carry
-@pytest.mark.parametrize(
-    "strategy", ["rolling", pytest.param("blue-green", marks=pytest.mark.thorough)]
-)
+@pytest.mark.timeout(1200)  # six rolls, at a load that two cores can hardly carry
 def test_three_rolls_of_an_application_that_dies_at_once_lose_no_request(
-    settings_of_shop: Project, release, load: Loads, strategy: str
+    settings_of_shop: Project, release, load: Loads
 ) -> None:
     shop = settings_of_shop
     # Three cold processes at once on two cores that the load fills already.
-    shop.change(rollout={"strategy": strategy, "probe_deadline": "30s"})
+    shop.change(rollout={"probe_deadline": "30s"})
     tags = [release(f"abrupt-{number}", "abrupt") for number in (1, 2, 3)]
     shop.on_one_of(release("v1"), release("v2"))
-    rolls: list[Done] = []
+    rolls: dict[str, list[Done]] = {"rolling": [], "blue-green": []}
     # A site that is deployed is warm: V8 has seen what it runs, at a rate that costs it three times
     # as much until then.
     with load(rate=200, websockets=0, get=0.2, post=0.7) as warming:
         time.sleep(15)
     no_failure(warming)
     with load(rate=405, websockets=20, get=0.2, post=0.7) as traffic:
-        for tag in tags:
-            rolls.append(shop.deploy(tag))
-            assert rolls[-1].exit_code == 0, rolls[-1].text
+        for strategy, done in rolls.items():
+            shop.change(rollout={"strategy": strategy})
+            enough = time.monotonic() + 50
+            for tag in tags:
+                done.append(shop.deploy(tag))
+                assert done[-1].exit_code == 0, done[-1].text
+            time.sleep(max(0, enough - time.monotonic()))  # as quick as rolls may become
     report = traffic.report
     no_failure(traffic)
-    assert report.requests >= 20_000
     assert report.requests / report.seconds >= 400
+    assert report.requests >= 40_000
     assert set(tags) <= set(report.versions)
     # A websocket outlives the switch; only the end of its container, after the drain, closes it.
-    settling = [window for roll in rolls for window in roll.windows("settle")]
-    switching = [window for roll in rolls for window in roll.windows("switch")]
+    every = [roll for done in rolls.values() for roll in done]
+    settling = [window for roll in every for window in roll.windows("settle")]
+    switching = [window for roll in every for window in roll.windows("switch")]
     assert settling
-    assert len(switching) == len(tags) * (len(WEB) + 1)
+    assert len(switching) == len(every) * (len(WEB) + 1)
     for closed in report.closed:
         assert within(report.started + closed.at, settling), closed
         assert not within(report.started + closed.at, switching, slack=0), closed
+    for roll in rolls["blue-green"]:
+        staged_before_any_is_switched_and_switched_before_any_settles(roll)
+    assert set(shop.tags().values()) == {tags[-1]}
     for host in WEB:
         settled(host, "/srv/shop", "web")
 
 
-def test_blue_green_stages_every_host_before_any_is_switched(
-    settings_of_shop: Project, release
-) -> None:
-    shop = settings_of_shop
-    _, new = shop.on_one_of(release("v1"), release("v2"))
-    shop.change(rollout={"strategy": "blue-green"})
-    done = shop.deploy(new)
-    assert done.exit_code == 0, done.text
-    last_staged = max(end for _, end in done.windows("stage"))
-    switching = done.windows("switch")
-    assert len(switching) == 4
+def staged_before_any_is_switched_and_switched_before_any_settles(roll: Done) -> None:
+    last_staged = max(end for _, end in roll.windows("stage"))
+    switching = roll.windows("switch")
+    assert len(switching) == len(WEB) + 1
     assert last_staged <= min(start for start, _ in switching)
     assert max(end for _, end in switching) <= min(
-        end for start, end in done.windows("settle") if start > last_staged
+        end for start, end in roll.windows("settle") if start > last_staged
     )
-    assert set(shop.tags().values()) == {new}
-    for host in WEB:
-        settled(host, "/srv/shop", "web")
 
 
 def test_after_a_deploy_compose_up_changes_no_container(shop: Project, release) -> None:

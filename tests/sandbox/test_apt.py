@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.errors import NeedsPerson
 from deploy.sandbox import apt
 
 KNOWN = "release v=13,o=Debian,a=stable,n=trixie,l=Debian,c=main,b=amd64"
@@ -76,6 +77,7 @@ def test_only_what_is_dockers_comes_from_there(
     assert " ".join(names) in said[0]
     assert typed[-1][0][-len(names) :] == names
     assert typed[-2][0][-1] == "update"
+    assert typed[-3][0][-3:] == ("dpkg", "--configure", "-a")
     assert any(argv[0] == "tee" for argv, _ in typed) is trixie
 
 
@@ -87,6 +89,25 @@ case $1 in
 esac
 """
 """One that wants a password once, and is given it."""
+
+
+def test_another_apt_at_work_is_waited_for_and_is_no_failure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As on a machine that has just been started for the first time, where dpkg is locked."""
+    typed: list[tuple[str, ...]] = []
+
+    def as_root(*argv: str, stdin: str = "") -> str:
+        del stdin
+        typed.append(argv)
+        if "dpkg" in argv:
+            raise NeedsPerson("dpkg frontend lock was locked by another process")
+        return ""
+
+    monkeypatch.setattr(apt, "as_root", as_root)
+    apt.install(("docker.io",), trixie=False, say=lambda _: None)
+    assert "install" in typed[-1]
+    assert "DPkg::Lock::Timeout=300" in typed[-1]
 
 
 @pytest.fixture
