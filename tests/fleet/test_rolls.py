@@ -23,10 +23,10 @@ def test_three_rolls_of_an_application_that_dies_at_once_lose_no_request(
     rolls: dict[str, list[Done]] = {"rolling": [], "blue-green": []}
     # A site that is deployed is warm: V8 has seen what it runs, at a rate that costs it three times
     # as much until then.
-    with load(rate=200, websockets=0, get=0.2, post=0.7) as warming:
+    with load(rate=200, get=0.2, post=0.7, slow=0.025) as warming:
         time.sleep(15)
     no_failure(warming)
-    with load(rate=405, websockets=20, get=0.2, post=0.7) as traffic:
+    with load(rate=405, websockets=20, get=0.2, post=0.7, slow=0.025) as traffic:
         for strategy, done in rolls.items():
             shop.change(rollout={"strategy": strategy})
             enough = time.monotonic() + 50
