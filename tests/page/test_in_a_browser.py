@@ -15,11 +15,14 @@ from playwright.sync_api import sync_playwright
 from deploy.page import report
 from deploy.smoke.browser import system_browser
 
+from ..browser import NEEDED
 from .histories import years
 from .stories import endings, many, migrated
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
+
+pytestmark = NEEDED
 
 AXE = Path(__file__).parent / "axe"
 PAGES = {name: report(endings()[name]) for name in ("success", "reverted", "died")} | {

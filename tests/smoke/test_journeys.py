@@ -27,6 +27,7 @@ from deploy.smoke.smoke import smoke
 from deploy.story.codec import packed, unpacked
 from deploy.story.recorder import Recorder
 
+from ..browser import NEEDED
 from ..remote.sshd import eventually, free_port
 from ..story.made import events
 from .site import Handler, says
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from .conftest import MakeSite
+
+pytestmark = NEEDED
 
 PAGE = """<!doctype html><title>Shop</title><h1>Shop</h1><p id="host"></p>
 <form method="post" action="/login"><label>Password <input name="p" type="password"></label>

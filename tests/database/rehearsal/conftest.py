@@ -111,8 +111,11 @@ def named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def nothing_stays(named: None) -> Iterator[None]:
-    """No container and no volume is left by any test."""
+def nothing_stays(named: None, request: pytest.FixtureRequest) -> Iterator[None]:
+    """No container and no volume is left by any test; some need no Docker at all."""
+    if request.node.get_closest_marker("fleet") is None:
+        yield
+        return
     containers, volumes = servers(), unused()
     yield
     until(lambda: servers() <= containers)
