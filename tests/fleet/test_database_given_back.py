@@ -84,7 +84,8 @@ def test_the_database_alone_is_migrated_and_given_back(
     shop = shop_with_rows
     by_url = {key: one for key, one in shop.body["database"].items() if key != "service"}
     by_url["image"] = "localhost:5050/postgres:{major}"
-    shop.write({**shop.body, "database": by_url})
+    placed = {**shop.body["services"], "database": {"role": "db", "rolled": False}}
+    shop.write({**shop.body, "services": placed, "database": by_url})
     before = {host: container_ids(host) for host in WEB}
     done = shop.inv("migrate", "--tag", image("alone", x1=EXPAND))
     assert done.exit_code == 0, done.text
