@@ -71,7 +71,8 @@ def find(name: str, hosts: list[str], host: str) -> Fault:
     if name not in table:
         near = difflib.get_close_matches(name, table, 1)
         guess = f"; did you mean {near[0]}?" if near else "."
-        every = "\n".join(f"    {one.name:<13} {one.does}" for one in table.values())
+        width = max(map(len, table))
+        every = "\n".join(f"    {one.name:<{width}} {one.does}" for one in table.values())
         raise UsageError(
             f"There is no fault {name!r} for {host}{guess}", mend=f"There is:\n{every}"
         )

@@ -15,8 +15,8 @@ APPLICATION = "/srv/shop"
 
 HEADWAY = f"{APPLICATION}/.headway"
 BACKUPS = f"{APPLICATION}/backups"
-DOCKER = ("/var/lib/docker/tmp", "/var/lib/docker/containers")
-"""Where its engine writes what it pulls, and what it has to know of a container."""
+DOCKER = tuple(f"/var/lib/docker/{name}" for name in ("tmp", "image", "containers"))
+"""Where its engine writes what it pulls, and what it has to know of an image and of a container."""
 CLOCK = "/usr/local/bin/date"
 """Before /usr/bin in the PATH that sshd gives."""
 

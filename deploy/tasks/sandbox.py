@@ -56,7 +56,7 @@ def release(_c: Context, version: str, behaviour: str = "") -> None:
     },
 )
 def break_(_c: Context, fault: str, on: str, mend: bool = False) -> None:
-    """Do a fault to a host: its network, its disk, its clock, its Docker, its registry."""
+    """Do a fault to a host: its network, disk, memory, clock, Docker or registry."""
     from deploy.sandbox.breaking import break_host
 
     break_host(fault, on, mend=mend, say=say)
