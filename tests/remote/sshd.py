@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -103,6 +104,18 @@ def running(words: str) -> bool:
     return False
 
 
+def patience() -> str:
+    """The setting by which one address may come again and again without a login.
+
+    Since 9.8 (Debian 13 has 10.0) an address that does is shut out for a while, and here all hosts
+    are asked from one. Older servers refuse the setting.
+    """
+    said = subprocess.run(["ssh", "-V"], check=True, capture_output=True, text=True).stderr
+    number = re.match(r"OpenSSH_(\d+)\.(\d+)", said)
+    assert number, said
+    return "PerSourcePenalties no" if (int(number[1]), int(number[2])) >= (9, 8) else ""
+
+
 class Sshd:
     """One server: its port, its host keys by type, and its log."""
 
@@ -124,7 +137,7 @@ class Sshd:
                 port=self.port,
                 home=folder,
                 authorized=user_key.with_suffix(".pub"),
-                more=f"{host_keys}\n{more}",
+                more=f"{host_keys}\n{patience()}\n{more}",
             )
         )
         self.process = subprocess.Popen(

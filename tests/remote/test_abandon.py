@@ -7,6 +7,7 @@ Nothing is rolled here, so that no Docker is needed: the rolls of real container
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -21,7 +22,7 @@ V1, V2 = "v1-11111111", "v2-22222222"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A host on v1, which has v2's files as well."""
+    """A host on v1, which has v2's files as well, and a `docker` that knows of no container."""
     for release in (V1, V2):
         files = tmp_path / ".headway" / "releases" / release
         files.mkdir(parents=True)
@@ -34,6 +35,10 @@ def folder(tmp_path: Path) -> Path:
             (files / name).write_text(text)
     (tmp_path / ".env").write_text(f"HEADWAY_RELEASE={V1}\n")
     (tmp_path / ".headway" / "journal.jsonl").write_text("")
+    docker = tmp_path / "bin" / "docker"
+    docker.parent.mkdir()
+    docker.write_text("#!/bin/sh\n")
+    docker.chmod(0o755)
     return tmp_path
 
 
@@ -43,8 +48,14 @@ def abandon(folder: Path, phase: str, *, of: str) -> tuple[Report, int]:
     (folder / ".headway" / "next").write_text(unfinished)
     settings = SETTINGS | {"dir": str(folder), "deploy": "d-2", "token": "d-2.deploy.abandon"}
     text = script(settings, "caddy", "abandon")
+    environ = os.environ | {"PATH": f"{folder / 'bin'}:{os.environ['PATH']}"}
     done = subprocess.run(
-        ["/bin/sh", "-c", text], capture_output=True, text=True, timeout=60, check=False
+        ["/bin/sh", "-c", text],
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     report = Report()
     for line in done.stdout.splitlines():
