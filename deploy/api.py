@@ -145,7 +145,7 @@ def _after(
             f"{where} serves {plan.after} on {count} hosts",
             f"back again: inv rollback.{name}",
         )
-    before = _before(plan)
+    before, following = _before(plan), f"inv status.{name}"
     if failure.reverted and not failure.stuck:
         end = "is marked bad" if failure.started else "was not started on any"
         message = f"{plan.app} · {name} is {before}; {plan.after} {end}"
@@ -153,6 +153,7 @@ def _after(
     if failure.stuck:
         hosts = ", ".join(host for host, _ in failure.stuck)
         message = f"{hosts} could not be put back; before, {name} was {before}"
+        following = _way_back(failure) or following
     elif not failure.step.reverts:
         again = "the next deploy"
         if plan.verb == "rollback":
@@ -165,7 +166,7 @@ def _after(
         )
     else:
         message = "left as it is, since auto_revert is off"
-    return run_ended(Outcome.NEEDS_PERSON, 5, began, message, f"inv status.{name}")
+    return run_ended(Outcome.NEEDS_PERSON, 5, began, message, following)
 
 
 def _after_migrating(
@@ -177,9 +178,16 @@ def _after_migrating(
         return run_ended(Outcome.DONE, 0, began, message, f"inv deploy.{name}")
     if failure.stuck:
         message = "the schema is not as it was before; no host was changed"
-        return run_ended(Outcome.NEEDS_PERSON, 5, began, message, f"inv backup.{name}")
+        following = _way_back(failure) or f"inv backup.{name}"
+        return run_ended(Outcome.NEEDS_PERSON, 5, began, message, following)
     message = "the schema is as it was before; no host was changed"
     return run_ended(Outcome.REVERTED, 4, began, message, f"inv migrate.{name} --plan")
+
+
+def _way_back(failure: Failure) -> str:
+    """The command that gives back what could not be put back: a database has its backup."""
+    stuck = (error for _, error in failure.stuck if isinstance(error, NeedsPerson))
+    return next((error.mend for error in stuck if error.mend), "")
 
 
 def _before(plan: Plan) -> str:

@@ -229,6 +229,24 @@ def test_the_database_alone(
     assert found.message == f"{said}; no host was changed"
 
 
+@pytest.mark.parametrize(
+    ("alone", "mend", "following"),
+    [
+        (False, "", "inv status.production"),
+        (False, "inv restore.production shop-1", "inv restore.production shop-1"),
+        (True, "", "inv backup.production"),
+        (True, "inv restore.production shop-1", "inv restore.production shop-1"),
+    ],
+)
+def test_a_schema_that_is_half_way_ends_with_what_gives_it_back(
+    monkeypatch: pytest.MonkeyPatch, alone: bool, mend: str, following: str
+) -> None:
+    half = raises(NeedsPerson("the schema is not as it was before", mend=mend))
+    one = step("migrate", "", HeadwayError("failed"), undo_=half)
+    found = ended(monkeypatch, one, database_alone=alone)
+    assert (found.exit_code, found.next) == (5, following)
+
+
 def test_a_push_of_the_database_alone_is_done_though_every_host_is_there(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

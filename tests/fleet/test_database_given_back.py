@@ -96,5 +96,6 @@ def test_the_database_alone_is_migrated_and_given_back(
     assert restored.exit_code == 0, restored.text
     assert sql("select count(*) from pg_attribute where attname = $$colour$$") == "0"
     assert int(sql("select count(*) from orders")) >= ROWS
-    place_order("on what was restored")
-    assert sql("select count(*) from orders where note = $$on what was restored$$") == "1"
+    note = f"restored from {backup['name']}"
+    place_order(note)
+    assert sql(f"select count(*) from orders where note = $${note}$$") == "1"  # noqa: S608
