@@ -105,6 +105,13 @@ class Keeping:
             self.now = self.asked = None
             yield {"event": "released"}
 
+    def _leave(self, stdin: str) -> Iterator[Event]:
+        self._append(stdin)
+        if self._is == "ours":
+            self.now = self.asked = None
+            self.broken = True
+            yield {"event": "released"}
+
     def _close(self, _stdin: str, run: str) -> Iterator[Event]:
         if run in self.records:
             line = {"v": 1, "n": 0, "at": "2026-01-02T03:04:05Z", "run": run, "what": "ended"}
