@@ -89,6 +89,7 @@ def _paths(
 def _of_host(host: str, path: str, facts: HostFacts, images: list[Found]) -> list[Fault]:
     return [
         *_docker(host, facts),
+        *_lost(host, facts),
         *(
             Fault(host, tool, "is not installed", f"apt-get install {_PACKAGES.get(tool, tool)}")
             for tool in facts.missing_tools
@@ -137,6 +138,14 @@ def _docker(host: str, facts: HostFacts) -> list[Fault]:
             )
         ]
     return []
+
+
+def _lost(host: str, facts: HostFacts) -> list[Fault]:
+    if not facts.lost:
+        return []
+    ids = ", ".join(one[:12] for one in facts.lost)
+    reason = f"lists what it has removed ({ids}), and Compose can start nothing beside that"
+    return [Fault(host, "docker", reason, "systemctl restart docker")]
 
 
 def _folder(host: str, path: str, facts: HostFacts) -> list[Fault]:

@@ -61,7 +61,8 @@ class HostFacts:
     `release` is the id of the release that plain `docker compose` reads there; `edited` names files
     that are no longer as that release has them; `hashes` are the configuration hashes that Compose
     computes for the promoted files; `live` names the slot of services whose flag is set; `fence`
-    is the highest number of a lease that came there.
+    is the highest number of a lease that came there; `lost` are the ids of containers that its
+    Docker lists and does not know.
     """
 
     user: str = ""
@@ -71,6 +72,7 @@ class HostFacts:
     docker_problem: str = ""
     compose: str = ""
     compose_problem: str = ""
+    lost: tuple[str, ...] = ()
     missing_tools: tuple[str, ...] = ()
     writable: bool = True
     exists: bool = False
@@ -132,6 +134,7 @@ def understand(report: Report) -> HostFacts:
         docker_problem=docker.get("problem", ""),
         compose=compose.get("version", ""),
         compose_problem=compose.get("problem", ""),
+        lost=tuple(event["id"] for event in report.all("lost")),
         missing_tools=tuple(event["tool"] for event in report.all("missing")),
         writable=folder.get("writable") == "yes",
         exists=folder.get("exists") == "yes",

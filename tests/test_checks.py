@@ -63,6 +63,9 @@ FAULTS = [
     ({"compose": "2.24.3"}, f"docker compose: is 2.24.3, {OLDEST}"),
     ({"compose": "1.29.2"}, f"docker compose: is 1.29.2, {OLDEST}"),
     ({"compose": "dev"}, f"docker compose: is dev, {OLDEST}"),
+    ({"lost": ("b8f600d3dfe999a43d7ac30d", "5e1b0c7f2a44aa")},
+     "docker: lists what it has removed (b8f600d3dfe9, 5e1b0c7f2a44), "
+     "and Compose can start nothing beside that; systemctl restart docker"),
     ({"missing_tools": ("flock",)}, "flock: is not installed; apt-get install util-linux"),
     ({"missing_tools": ("timeout",)}, "timeout: is not installed; apt-get install coreutils"),
     ({"missing_tools": ("diff",)}, "diff: is not installed; apt-get install diffutils"),

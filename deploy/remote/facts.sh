@@ -60,20 +60,35 @@ running_facts() {
 			say hash service "$service" hash "$hash"
 		done
 	fi
-	docker ps -aq --no-trunc --filter "label=com.docker.compose.project=$project" \
-		--filter label=com.docker.compose.oneoff=False | xargs -r docker inspect -f \
+	listed=$(listed_containers)
+	# shellcheck disable=SC2086 # one word for each id
+	known=$([ -z "$listed" ] || docker inspect -f \
 		'{"event":"container","id":{{json .ID}},"service":{{json (index .Config.Labels "com.docker.compose.service")}},'\
 '"state":{{json .State.Status}},"health":{{with .State.Health}}{{json .Status}}{{else}}""{{end}},'\
 '"restarts":{{json .RestartCount}},"exit":{{json .State.ExitCode}},'\
 '"policy":{{json .HostConfig.RestartPolicy.Name}},'\
 '"started":{{json .State.StartedAt}},"image":{{json .Config.Image}},'\
 '"hash":{{json (index .Config.Labels "com.docker.compose.config-hash")}},'\
-'"aliases":{{with index .NetworkSettings.Networks "'"$network"'"}}{{json .Aliases}}{{else}}[]{{end}}}'
+'"aliases":{{with index .NetworkSettings.Networks "'"$network"'"}}{{json .Aliases}}{{else}}[]{{end}}}' \
+		$listed 2>/dev/null || :)
+	[ -z "$known" ] || printf '%s\n' "$known"
+	# What nobody knows any more went between the two questions, or is on Docker's list for good.
+	for id in $listed; do
+		case $known in
+		*"$id"*) ;;
+		*) ! listed_containers | grep -qx "$id" || say lost id "$id" ;;
+		esac
+	done
 	for file in "$state"/releases/*/release.json; do
 		[ -f "$file" ] && printf '{"event":"release","release":%s}\n' "$(cat "$file")"
 	done
 	[ ! -f "$state/journal.jsonl" ] || journal_lines | sed 's/.*/{"event":"journal","line":&}/'
 	return 0
+}
+
+listed_containers() {
+	docker ps -aq --no-trunc --filter "label=com.docker.compose.project=$project" \
+		--filter label=com.docker.compose.oneoff=False
 }
 
 # journal_lines: the last 200, and those of $journal_since or later, if it is set: 2026-01-02T03:04:05Z.

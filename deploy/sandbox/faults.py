@@ -19,13 +19,15 @@ DOCKER = tuple(f"/var/lib/docker/{name}" for name in ("tmp", "image", "container
 """Where its engine writes what it pulls, and what it has to know of an image and of a container."""
 CLOCK = "/usr/local/bin/date"
 """Before /usr/bin in the PATH that sshd gives."""
+RUNTIME = "/usr/local/sbin/runc"
+"""Before /usr/sbin in the PATH of what starts containers."""
 
 SLOW_KILOBYTES = 16
 """Per second, each way: 128 kbit/s."""
 LATE_SECONDS = 0.05
 """Each way: a tenth of a second there and back."""
 MEGABYTES = 16
-"""In which Node.js cannot even start."""
+"""Less than what the shop's server starts with."""
 
 
 @dataclass(frozen=True)
@@ -125,24 +127,27 @@ timeout 10 sh -c 'until grep -q ":139E 00000000:0000 0A " /proc/net/tcp; do slee
 
 
 def _memory() -> tuple[str, str]:
-    """Each container of the application that is made meanwhile gets a limit, as by `mem_limit`."""
-    project = APPLICATION.rpartition("/")[2]
-    events = "docker events --since 0s --filter event=create"
+    """The runtime that containers are started by is given a limit with each, as by `mem_limit`.
+
+    Not by `docker update`, which meets containers that are being restarted or removed: an engine
+    was seen to list one for good that it no longer knew.
+    """
+    limit = f'"memory":{{"limit":{MEGABYTES << 20},"swap":{MEGABYTES << 20}}}'
     return (
         f"""\
-cat >/run/headway-oom <<'END'
+cat >{RUNTIME}.new <<'END'
 #!/bin/sh
-{events} --filter label=com.docker.compose.project={project} --format '{{{{.Actor.ID}}}}' |
-    while read -r id; do
-        docker update --memory {MEGABYTES}m --memory-swap {MEGABYTES}m "$id"
-    done
+before=
+for word; do
+    [ "$before" != --bundle ] ||
+        sed -i 's/"resources":{{/"resources":{{{limit},/' "$word/config.json"
+    before=$word
+done
+exec /usr/sbin/runc "$@"
 END
-chmod 755 /run/headway-oom
-if ! pgrep -f "^{events}" >/dev/null; then
-    setsid /run/headway-oom </dev/null >/dev/null 2>&1 &
-fi
-timeout 10 sh -c 'until pgrep -f "^{events}" >/dev/null; do sleep 0.05; done'""",
-        f'pkill -f "^{events}" || :',
+chmod 755 {RUNTIME}.new
+mv -f {RUNTIME}.new {RUNTIME}""",
+        f"rm -f {RUNTIME}",
     )
 
 
@@ -228,8 +233,8 @@ def _every() -> list[Fault]:
         ),
         Fault(
             "oom",
-            f"each container of the application that is made has {MEGABYTES} MB of memory, "
-            "and is killed when it wants more",
+            f"each container that is started has {MEGABYTES} MB of memory, and is killed when it "
+            "wants more",
             *_memory(),
         ),
         Fault(

@@ -44,6 +44,17 @@ CASES: dict[str, tuple[str, list[str], str]] = {
         "odd-1  docker: deploy may not use it",
     ),
     "somebody else's folder": ("chown root: /srv", [], "odd-1  /srv/shop"),
+    # Docker itself comes to that in a race of its own alone, so this one says it does.
+    "a container that is listed and not known": (
+        """cat >/usr/local/bin/docker <<'END'
+#!/bin/sh
+case " $* " in *" ps -aq --no-trunc "*) echo b8f600d3dfe999a43d7ac30da33d9efe ;; esac
+exec /usr/bin/docker "$@"
+END
+chmod 755 /usr/local/bin/docker""",
+        [],
+        "odd-1  docker: lists what it has removed (b8f600d3dfe9)",
+    ),
     "no curl": ("rm -f /usr/bin/curl", [], "odd-1  curl: is not installed; apt-get install curl"),
 }
 
