@@ -55,6 +55,11 @@ IN_MEMORY = tuple(
     f"tests/faults/test_{name}.py" for name in ("hostile_text", "state_machine", "table", "told")
 )
 """What of it is in no long room, since it has a fleet in memory, or none."""
+LONGEST = tuple(
+    f"tests/{name}.py"
+    for name in ("faults/test_crash_points", "fleet/test_rolls", "fleet/test_database")
+)
+"""Those begin first where each process has a fleet, so that both end at much the same time."""
 
 
 def room(nodeid: str) -> str:
@@ -65,11 +70,13 @@ def room(nodeid: str) -> str:
     return next((name for place, name in LONG.items() if file.startswith(place)), file)
 
 
-def _place(item: pytest.Item) -> tuple[bool, bool, bool]:
+def _place(item: pytest.Item) -> tuple[bool, bool, bool, bool]:
     """The longest rooms come first; in them, what runs alone, and what takes the sandbox away."""
+    file = item.nodeid.partition("::")[0]
     return (
         item.path.name == "test_start_over.py",
         room(item.nodeid) not in LONG.values(),
+        file not in LONGEST,
         item.get_closest_marker("alone") is not None,
     )
 
@@ -87,9 +94,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
     """Rooms are handed out, whole and in their order, to the processes."""
     from xdist.scheduler import LoadScopeScheduling
 
+    annexed = any("annex" in spec for spec in config.option.tx)
+
     class Rooms(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return room(nodeid)
+            # With an annex each process has a sandbox, and takes file by file.
+            return nodeid.partition("::")[0] if annexed else room(nodeid)
 
     return Rooms(config, log)
 
