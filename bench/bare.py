@@ -1,20 +1,22 @@
 """The bare commands: what a backup and a rehearsal have to do at least, each command timed.
 
-They read and write the file themselves, in the container, without a pipe; nobody sums it up, looks
-at anything, or makes a server.
+They are typed on the host as one types them for a database in a container: `docker exec`, with the
+dump in a file of the host. Nobody sums it up, looks at anything, or makes a server.
 """
 
 from __future__ import annotations
 
 import json
 import resource
+import subprocess
+import tempfile
 import time
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from bench import postgres
 from bench.database_table import Bare
 from bench.pending import by_hand
-from bench.postgres import PROGRAMS, SHARED, USER
+from bench.postgres import PROGRAMS, USER
 from deploy.errors import NeedsPerson
 
 if TYPE_CHECKING:
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
 
     from deploy.sandbox.docker import Docker
 
-DUMP = "bare.dump"
 ROWS = """
 select json_object_agg(name, (xpath('/row/n/text()', query_to_xml(
          format('select count(*) as n from %I.%I', schema, name), true, true, '')))[1]::text)
@@ -33,14 +34,14 @@ select json_object_agg(name, (xpath('/row/n/text()', query_to_xml(
 """Table → rows, counted."""
 
 
-def run(docker: Docker, database: str, image: str, shared: Path) -> tuple[Bare, Mapping[str, str]]:
+def run(docker: Docker, database: str, image: str, folder: Path) -> tuple[Bare, Mapping[str, str]]:
     """Dump a database, decode the dump, restore it and migrate what came.
 
     Args:
         docker: the command line.
         database: the container with the database.
         image: of the server that is restored into.
-        shared: the folder that the container has as /bench.
+        folder: takes the dump meanwhile.
 
     Returns:
         What they took, and the settings of the server that was restored into.
@@ -48,23 +49,30 @@ def run(docker: Docker, database: str, image: str, shared: Path) -> tuple[Bare, 
     Raises:
         NeedsPerson: a command failed, or not every row came.
     """
-    file = f"{SHARED}/{DUMP}"
+    dump = folder / "bare.dump"
     seconds = {}
     used = -postgres.cpu(docker, database) - _cpu_here()
-    # The same compression as Headway's, and pg_dump sees to it that the file is on the disk.
-    dump = ["pg_dump", "-U", USER, "-Fc", "-Z", "zstd:3", "-f", file]
-    seconds["dump"] = _timed(docker, [database, *dump])
-    seconds["decode"] = _timed(docker, [database, "pg_restore", "-f", "/dev/null", file])
-    with postgres.empty(docker, image, shared) as server:
+    # The same compression as Headway's.
+    with dump.open("wb") as file:
+        words = [database, "pg_dump", "-U", USER, "-Fc", "-Z", "zstd:3"]
+        seconds["dump"] = _timed(docker, words, to=file)
+    with dump.open("rb") as file:
+        words = ["-i", database, "pg_restore", "-f", "/dev/null"]
+        seconds["decode"] = _timed(docker, words, of=file)
+    with postgres.empty(docker, image) as server:
         used -= postgres.cpu(docker, server)
-        restore = ["pg_restore", "--single-transaction", "--no-tablespaces", "-d", USER, file]
-        seconds["restore"] = _timed(docker, [server, *restore])
-        psql = ["psql", "-d", USER, "-Xq", "-v", "ON_ERROR_STOP=1"]
-        seconds["migrations"] = _timed(docker, ["-i", server, *psql], by_hand())
+        with dump.open("rb") as file:
+            words = ["-i", server, "pg_restore", "--single-transaction", "--no-tablespaces"]
+            seconds["restore"] = _timed(docker, [*words, "-d", USER], of=file)
+        with tempfile.TemporaryFile() as file:
+            file.write(by_hand())
+            file.seek(0)
+            psql = ["psql", "-d", USER, "-Xq", "-v", "ON_ERROR_STOP=1"]
+            seconds["migrations"] = _timed(docker, ["-i", server, *psql], of=file)
         used += postgres.cpu(docker, server) + postgres.cpu(docker, database) + _cpu_here()
         came, there = (postgres.asked(docker, one, USER, ROWS) for one in (server, database))
         settings = json.loads(postgres.asked(docker, server, USER, postgres.SETTINGS))
-    (shared / DUMP).unlink()
+    dump.unlink()
     if json.loads(came) != json.loads(there):
         raise NeedsPerson("the bare commands did not restore every row", state=f"{came} / {there}")
     return Bare(seconds, used), settings
@@ -76,7 +84,19 @@ def _cpu_here() -> float:
     return found.ru_utime + found.ru_stime
 
 
-def _timed(docker: Docker, words: list[str], stdin: bytes = b"") -> float:
+def _timed(
+    docker: Docker, words: list[str], *, of: IO[bytes] | None = None, to: IO[bytes] | None = None
+) -> float:
     began = time.monotonic()
-    docker("exec", *words, stdin=stdin, timeout=PROGRAMS)
-    return time.monotonic() - began
+    done = subprocess.run(
+        [*docker.command, "exec", *words],
+        check=False,
+        stdin=of or subprocess.DEVNULL,
+        stdout=to or subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        timeout=PROGRAMS,
+    )
+    seconds = time.monotonic() - began
+    if done.returncode:
+        raise NeedsPerson("a bare command failed", state=done.stderr.decode().strip())
+    return seconds

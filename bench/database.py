@@ -63,15 +63,13 @@ def measure(docker: Docker, image: str, rounds: int, megabytes: int, small: int)
     """
     postgres.available(docker, image)
     with _folder() as work:
-        shared = work / "shared"
-        shared.mkdir(mode=0o755)
         say(f"a database of about {small} MB")
-        with postgres.filled(docker, image, small, shared) as container:
+        with postgres.filled(docker, image, small) as container:
             beside, _ = headway(docker, container, work)
             say(f"peak {beside.peak / 1e6:.0f} MB")
         say(f"a database of about {megabytes} MB")
         found = []
-        with postgres.filled(docker, image, megabytes, shared) as container:
+        with postgres.filled(docker, image, megabytes) as container:
             load = [os.getloadavg()[0]]
             for number in range(1, rounds + 1):
                 found.append(_round(docker, container, image, work, first=bool(number % 2)))
@@ -90,7 +88,7 @@ def _round(docker: Docker, container: str, image: str, work: Path, *, first: boo
     if first:
         own, like = headway(docker, container, work)
     time.sleep(CALM)
-    by_hand, settings = bare.run(docker, container, image, work / "shared")
+    by_hand, settings = bare.run(docker, container, image, work)
     if not first:
         own, like = headway(docker, container, work)
     if settings != like:

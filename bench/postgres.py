@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 IMAGE = OFFERED["postgres"]
 USER = "shop"
 """The superuser of both servers, and the database's name."""
-SHARED = "/bench"
-"""Where a server of the bare commands has the folder with their dump."""
 PROGRAMS = 3600.0
 """Seconds for a program that runs in a container."""
 _START = 180.0
@@ -62,10 +60,10 @@ def available(docker: Docker, image: str) -> None:
 
 
 @contextmanager
-def filled(docker: Docker, image: str, megabytes: int, shared: Path) -> Iterator[str]:
+def filled(docker: Docker, image: str, megabytes: int) -> Iterator[str]:
     """A server as the image makes it, with a database of about that size; its container's name."""
     words = ["-e", f"POSTGRES_USER={USER}", "-e", "POSTGRES_PASSWORD=x"]
-    with _container(docker, "database", [*words, "-v", f"{shared}:{SHARED}", image]) as name:
+    with _container(docker, "database", [*words, image]) as name:
         # While the image makes the database, the server listens on its socket alone.
         _answers(docker, name, "-h", "127.0.0.1", "-U", USER)
         fill = ["psql", "-U", USER, "-XqAt", "-v", "ON_ERROR_STOP=1", "-v", f"mb={megabytes}"]
@@ -74,7 +72,7 @@ def filled(docker: Docker, image: str, megabytes: int, shared: Path) -> Iterator
 
 
 @contextmanager
-def empty(docker: Docker, image: str, shared: Path) -> Iterator[str]:
+def empty(docker: Docker, image: str) -> Iterator[str]:
     """A server like a rehearsal's, with an empty database; its container's name.
 
     The flags are those of `deploy/database/rehearsal/throwaway.sh`.
@@ -85,7 +83,7 @@ def empty(docker: Docker, image: str, shared: Path) -> Iterator[str]:
         *("--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--pids-limit", "512"),
         *("--cpu-shares", "256", "--memory", f"{memory}k", "--memory-swap", f"{memory}k"),
         *("--shm-size", f"{memory // 2}k", "-e", "PGHOST=/tmp", "-e", f"PGUSER={USER}"),
-        *("-v", f"{shared}:{SHARED}:ro", "--entrypoint", "sh"),
+        *("--entrypoint", "sh"),
     ]
     words = [*flags, image, "-c", _SERVE, "sh", USER, str(memory)]
     with _container(docker, "empty", words) as name:

@@ -181,13 +181,11 @@ def test_it_measures(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_missing_row_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     image, engine = have(postgres.IMAGE), Docker()
     monkeypatch.setattr(bare, "by_hand", lambda: b"delete from order_lines where order_id = 1;")
-    shared = tmp_path / "shared"
-    shared.mkdir(mode=0o755)
     with (
-        postgres.filled(engine, image, 1, shared) as container,
+        postgres.filled(engine, image, 1) as container,
         pytest.raises(NeedsPerson, match="every row"),
     ):
-        bare.run(engine, container, image, shared)
+        bare.run(engine, container, image, tmp_path)
 
 
 @pytest.mark.fleet

@@ -222,6 +222,15 @@ def read(server: Server, *, timeout: float = 60) -> Catalogue:
     return parse(server.psql(QUERY, timeout=timeout, doing="the catalogue could not be read"))
 
 
+AFRESH = f"discard all;\n{QUERY}"
+"""The same question at the end of a session that has done other things; see `last`."""
+
+
+def last(printed: str) -> Catalogue:
+    """Return what a session with `AFRESH` at its end has printed in its last line."""
+    return parse(printed.splitlines()[-1])
+
+
 def parse(text: str) -> Catalogue:
     """Return what the query's one line of JSON says."""
     found: dict[str, Any] = json.loads(text)

@@ -112,6 +112,8 @@ class _Course:
     well: Answers | None = None
     """Of the running version, before the first file."""
     lived: Lived | None = None
+    rows_of: Mapping[object, int] = field(default_factory=dict)
+    """Migration, by its `key` → the id of Drizzle's row, once all files are applied."""
 
     def run(self) -> Rehearsed:
         self.here = sizes(self.copy)
@@ -157,8 +159,7 @@ class _Course:
 
     def _up(self, one: Migration, before: Catalogue) -> tuple[Trial, Catalogue]:
         trial = Trial(one.name, one.path, later=one.name in self.pending.later)
-        taken = self._apply(one)
-        after = self._read()
+        taken, after = self._apply(one)
         found = set(diff(before, after, file=one.path, base=self.base))
         if isinstance(taken, Failure):
             return replace(trial, failure=taken, findings=tuple(sorted(found))), after
@@ -167,8 +168,9 @@ class _Course:
         trial = replace(trial, measured=taken, estimate=estimate, findings=tuple(sorted(found)))
         return trial, after
 
-    def _apply(self, one: Migration) -> Measured | Failure:
-        measurements = Measurements()
+    def _apply(self, one: Migration) -> tuple[Measured | Failure, Catalogue]:
+        """Apply a file, and read the catalogue: in the same session, if it comes to its end."""
+        measurements = Measurements(catalogue.AFRESH)
         pending = self.pending
         applier = Applier(
             self.copy, pending.limits, pending.table, observer=measurements, alone=True
@@ -182,11 +184,12 @@ class _Course:
             # The file, the line and the state are told beside it.
             first, _, _ = error.reason.partition("\n")
             said = first.partition(": ")[2].removesuffix(f" ({error.now.state})") or first
-            return Failure(said, error.now.line, error.now.state, error.now.rolled_back)
+            failure = Failure(said, error.now.line, error.now.state, error.now.rolled_back)
+            return failure, self._read()
         except Refused as error:
-            return Failure("; ".join(fault.message for fault in error.faults) or str(error))
+            return _refused(error), self._read()
         (measured,) = measurements.taken(ignore=(own,))
-        return beside.add(measured, ignore=(own,))
+        return beside.add(measured, ignore=(own,)), catalogue.last(measurements.printed)
 
     # --- back, and again ------------------------------------------------------------------------
 
@@ -194,6 +197,9 @@ class _Course:
         """Go back as far as there is a way, then forward again to the end."""
         inherited: set[str] = set()
         why = None
+        form = self.pending.form
+        rows = recorded(self.copy, self.pending.table).rows
+        self.rows_of = {key(one, form): one.id for one in rows}
         for at in range(len(self.trials) - 1, -1, -1):
             down = down_of(self.pending.migrations[at])
             if down is None:
@@ -222,29 +228,30 @@ class _Course:
 
     def _down(self, at: int, down: Down, inherited: set[str]) -> Back:
         began = time.monotonic()
-        failure = self._take_back(down)
+        taken = self._take_back(down)
         seconds = time.monotonic() - began
-        if failure:
-            return Back(Way.FAILED, seconds, failure=failure)
-        lines = differences(self.shapes[at], self._shape(self._read()))
+        if isinstance(taken, Failure):
+            return Back(Way.FAILED, seconds, failure=taken)
+        lines = differences(self.shapes[at], self._shape(taken))
         own = tuple(one for one in lines if one not in inherited)
         # What one way back has left behind is not laid to those before it.
         inherited.update(lines)
         return Back(Way.DIFFERS if own else Way.EQUAL, seconds, own)
 
-    def _take_back(self, down: Down) -> Failure | None:
+    def _take_back(self, down: Down) -> Failure | Catalogue:
+        """The catalogue afterwards, by the same session."""
         limits, table, form = self.pending.limits, self.pending.table, self.pending.form
-        own = key(down.migration, form)
-        (row,) = (one.id for one in recorded(self.copy, table).rows if key(one, form) == own)
         try:
-            job = downs.Job(down, way(down.script), row)
+            job = downs.Job(down, way(down.script), self.rows_of[key(down.migration, form)])
         except Refused as error:
-            return Failure("; ".join(fault.message for fault in error.faults) or str(error))
+            return _refused(error)
         token = secrets.randbelow(2**31)
         text = downs.script([job], table=table, limits=limits, token=token)
         timeout = _SPARE + limits.turn + (len(job.way.units) + 2) * limits.statement_timeout
         try:
-            self.copy.psql(text, timeout=timeout, doing="the way back failed")
+            printed = self.copy.psql(
+                f"{text}\\o\n{catalogue.AFRESH}", timeout=timeout, doing="the way back failed"
+            )
         except CommandFailed as error:
             found = report.read(error.stderr)
             unit, units = found.unit, job.way.units
@@ -252,11 +259,14 @@ class _Course:
             line = report.line_in_file(found.error, units[unit or 0]) if known else None
             as_before = unit is None or job.way.as_before(unit)
             return Failure(found.error.message, line, found.error.state, as_before)
-        return None
+        return catalogue.last(printed)
 
     def _again(self, at: int, found: Back) -> Back:
-        taken = self._apply(self.pending.migrations[at])
+        taken, after = self._apply(self.pending.migrations[at])
         if isinstance(taken, Failure):
             return replace(found, failed_again=taken)
-        lines = differences(self.shapes[at + 1], self._shape(self._read()))
-        return replace(found, again=lines)
+        return replace(found, again=differences(self.shapes[at + 1], self._shape(after)))
+
+
+def _refused(error: Refused) -> Failure:
+    return Failure("; ".join(fault.message for fault in error.faults) or str(error))
