@@ -6,6 +6,7 @@
 #   tests/annex.sh up              with what images the machine's engine has of the sandbox
 #   tests/annex.sh exec COMMAND    run COMMAND in it
 #   tests/annex.sh down            nothing of it is left
+#   tests/annex.sh pytest ARGS     pytest in two processes, the second in an annex if there can be one
 set -eu
 cd -- "$(dirname -- "$0")/.."
 
@@ -92,11 +93,26 @@ inside() {
 	while sleep 60; do :; done
 }
 
+two_processes() {
+	if up; then
+		trap down EXIT
+		set -- --dist loadscope --tx popen \
+			--tx "popen//python=$PWD/tests/annex.sh exec $PWD/.venv/bin/python" "$@"
+	else
+		set -- --numprocesses 2 "$@"
+	fi
+	pytest --no-loadscope-reorder "$@"
+}
+
 case ${1-} in
 up | down | inside) "$1" ;;
 exec)
 	shift
 	enter "$@"
+	;;
+pytest)
+	shift
+	two_processes "$@"
 	;;
 *)
 	sed -n '2,/^set /s/^# \{0,1\}//p' "$0"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
 import signal
 import tempfile
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 _TURNS = "headway_turns"
+_GIVE_WAY = "headway_give_way"
 WAY = 5
 """The niceness of tests beside the fleet's: a third of a core at least, when both want one."""
 
@@ -89,17 +91,26 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=_place)
 
 
+def _annexed(config: pytest.Config) -> bool:
+    """Whether the second process has a fleet of its own; see `tests/annex.sh`."""
+    return any("annex" in spec for spec in config.option.tx)
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
     """Rooms are handed out, whole and in their order, to the processes."""
     from xdist.scheduler import LoadScopeScheduling
 
-    annexed = any("annex" in spec for spec in config.option.tx)
+    annexed = _annexed(config)
 
     class Rooms(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            # With an annex each process has a sandbox, and takes file by file.
-            return nodeid.partition("::")[0] if annexed else room(nodeid)
+            # With an annex each process has a sandbox, and takes file by file; of the one that is
+            # as long as many others, kind by kind.
+            if not annexed:
+                return room(nodeid)
+            kind = re.search(r"test_killed_at_a_boundary\[(.+)-\d+-\w+\]$", nodeid)
+            return nodeid.partition("::")[0] + (f" {kind[1]}" if kind else "")
 
     return Rooms(config, log)
 
@@ -130,15 +141,16 @@ def pytest_configure_node(node: Any) -> None:
         setattr(config, _TURNS, folder)
         config.add_cleanup(lambda: shutil.rmtree(folder))
     node.workerinput[_TURNS] = getattr(config, _TURNS)
+    node.workerinput[_GIVE_WAY] = not _annexed(config)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # waiting is no part of a test's time
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    folder = getattr(item.config, "workerinput", {}).get(_TURNS)
-    if folder is None:
+    given = getattr(item.config, "workerinput", {})
+    if _TURNS not in given:
         return (yield)
-    if room(item.nodeid) != "fleet":
+    if given[_GIVE_WAY] and room(item.nodeid) != "fleet":
         # The fleet's room is the longest, and begins first: what else there is gives way to it.
         os.setpriority(os.PRIO_PROCESS, 0, WAY)
-    with Turns(Path(folder)).take(alone=item.get_closest_marker("alone") is not None):
+    with Turns(Path(given[_TURNS])).take(alone=item.get_closest_marker("alone") is not None):
         return (yield)
