@@ -51,7 +51,7 @@ now() {
 # pause TIMES: between two questions to the proxy, which cost an exec each: most requests end within a
 # second, and what takes longer takes long.
 pause() {
-	if [ "$1" -le 5 ]; then sleep 0.2; else sleep 1; fi
+	if [ "$1" -lt 5 ]; then sleep "0.$(($1 * 2))"; else sleep 1; fi
 }
 
 # sleep_until TIME: as `now` counts; not at all when that is over.
