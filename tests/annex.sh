@@ -6,7 +6,7 @@
 #   tests/annex.sh up              with what images the machine's engine has of the sandbox
 #   tests/annex.sh exec COMMAND    run COMMAND in it
 #   tests/annex.sh down            nothing of it is left
-#   tests/annex.sh pytest ARGS     pytest in two processes, the second in an annex if there can be one
+#   tests/annex.sh pytest ARGS     pytest in several processes, the second in an annex if there can be one
 set -eu
 cd -- "$(dirname -- "$0")/.."
 
@@ -93,11 +93,12 @@ inside() {
 	while sleep 60; do :; done
 }
 
-two_processes() {
+processes() {
 	if up; then
 		trap down EXIT
+		# The last two help once no fleet takes both cores any more; see tests/conftest.py.
 		set -- --dist loadscope --tx popen \
-			--tx "popen//python=$PWD/tests/annex.sh exec $PWD/.venv/bin/python" "$@"
+			--tx "popen//python=$PWD/tests/annex.sh exec $PWD/.venv/bin/python" --tx "2*popen" "$@"
 	else
 		set -- --numprocesses 2 "$@"
 	fi
@@ -112,7 +113,7 @@ exec)
 	;;
 pytest)
 	shift
-	two_processes "$@"
+	processes "$@"
 	;;
 *)
 	sed -n '2,/^set /s/^# \{0,1\}//p' "$0"

@@ -91,6 +91,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=_place)
 
 
+def _of_a_long_room(scope: str) -> bool:
+    return room(scope) in LONG.values() and "test_start_over" not in scope
+
+
 def _annexed(config: pytest.Config) -> bool:
     """Whether the second process has a fleet of its own; see `tests/annex.sh`."""
     return any("annex" in spec for spec in config.option.tx)
@@ -111,6 +115,20 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
                 return room(nodeid)
             kind = re.search(r"test_killed_at_a_boundary\[(.+)-\d+-\w+\]$", nodeid)
             return nodeid.partition("::")[0] + (f" {kind[1]}" if kind else "")
+
+        def _assign_work_unit(self, node: Any) -> None:
+            if not (self._helps(node) and any(map(_of_a_long_room, self.workqueue))):
+                super()._assign_work_unit(node)
+
+        def mark_test_complete(self, node: Any, item_index: int, duration: float = 0) -> None:
+            super().mark_test_complete(node, item_index, duration)
+            for one in filter(self._helps, self.nodes):
+                if not self._pending_of(self.assigned_work[one]):
+                    self._reschedule(one)
+
+        def _helps(self, node: Any) -> bool:
+            """It has no sandbox, and begins once both cores are no longer taken by fleets."""
+            return annexed and node.gateway.id not in {"gw0", "gw1"}
 
     return Rooms(config, log)
 
