@@ -239,8 +239,7 @@ restore() {
 		give_up failed "the restored database cannot be analysed"
 }
 
-# A dump of the schema leaves views unfilled, which cannot be read then. For how many rows there are about, a
-# tenth of the usual sample will do.
+# A dump of the schema leaves views unfilled, which cannot be read then.
 # shellcheck disable=SC2016 # the dollars quote for PostgreSQL
 afterwards='do $headway$
 declare name regclass;
@@ -252,7 +251,6 @@ begin
     end;
   end loop;
 end $headway$;
-set default_statistics_target = 10;
 analyze;'
 
 unreadable() {
