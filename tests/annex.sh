@@ -16,9 +16,9 @@ near=10.255.231.1 far=10.255.231.2
 
 # firewall -I|-D: what comes from the annex goes out, and the answers come back.
 firewall() {
-	iptables -w 10 -t nat "$1" POSTROUTING -s "$far" -j MASQUERADE
-	iptables -w 10 "$1" FORWARD -i "$link" -j ACCEPT
-	iptables -w 10 "$1" FORWARD -o "$link" -j ACCEPT
+	iptables -w 10 -t nat "$1" POSTROUTING -s "$far" -j MASQUERADE &&
+		iptables -w 10 "$1" FORWARD -i "$link" -j ACCEPT &&
+		iptables -w 10 "$1" FORWARD -o "$link" -j ACCEPT
 }
 
 # first: the process whose end is that of the annex, as this machine counts.
@@ -43,6 +43,25 @@ down() {
 	rm -rf --one-file-system "$home"
 }
 
+began() { soon "first | grep -q ."; }
+
+connect() {
+	ip link add "$link" type veth peer name eth0 netns "$(first | tr -d ' ')" &&
+		ip address add "$near/30" dev "$link" && ip link set "$link" up && firewall -I
+}
+
+answers() { soon "(enter docker version) >/dev/null 2>&1"; }
+
+# soon COMMAND: it succeeds within a minute.
+soon() {
+	tries=0
+	until eval "$1"; do
+		tries=$((tries + 1))
+		[ $tries -lt 200 ] && [ -d "/proc/$(cat "$home/pid")" ] || return 1
+		sleep 0.3
+	done
+}
+
 up() {
 	for tool in unshare nsenter ip iptables dockerd; do
 		if [ "$(id -u)" != 0 ] || ! command -v "$tool" >/dev/null; then
@@ -55,22 +74,13 @@ up() {
 	setsid unshare --net --mount --pid --fork --kill-child --mount-proc \
 		sh tests/annex.sh inside </dev/null >"$home/log" 2>&1 &
 	echo $! >"$home/pid"
-	until first | grep -q .; do sleep 0.1; done
-	ip link add "$link" type veth peer name eth0 netns "$(first | tr -d ' ')"
-	ip address add "$near/30" dev "$link"
-	ip link set "$link" up
-	firewall -I
-	tries=0
-	until (enter docker version) >/dev/null 2>&1; do
-		tries=$((tries + 1))
-		[ $tries -lt 200 ] || {
-			tail -n 20 "$home/log" >&2
-			echo "annex: left out, as its engine does not answer; all tests share one sandbox" >&2
-			down
-			return 1
-		}
-		sleep 0.3
-	done
+	# Each of these fails where a machine does not let namespaces, mounts or links be made.
+	if ! { began && connect && answers; }; then
+		tail -n 20 "$home/log" >&2
+		echo "annex: left out, as it does not come up here; all tests share one sandbox" >&2
+		down
+		return 1
+	fi
 	docker image ls --format '{{.Repository}}:{{.Tag}}' | grep -E '^(headway-sandbox/|debian:)' |
 		xargs docker image save | (enter docker image load --quiet) >/dev/null
 }
