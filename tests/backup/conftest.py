@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -20,8 +21,9 @@ from tests.database.fifteen import NAME as FIFTEEN
 from tests.database.shells import Near, Shells
 from tests.localhost import LocalHost
 
-PASSWORD = "p@ss w:rd/%"
-QUOTED = "p%40ss%20w%3Ard%2F%25"
+# Its own in each process: one test looks for it in the command lines of the whole machine.
+PASSWORD = f"{secrets.token_hex(4)}p@ss w:rd/%"
+QUOTED = quote(PASSWORD, safe="")
 CLIENT = IMAGE.replace(":17", ":{major}")
 ROWS = "200000"
 STUCK = "/tmp/stuck"
