@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import re
 import shutil
@@ -172,3 +173,11 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         os.setpriority(os.PRIO_PROCESS, 0, WAY)
     with Turns(Path(given[_TURNS])).take(alone=item.get_closest_marker("alone") is not None):
         return (yield)
+
+
+@pytest.fixture
+def no_collection() -> Iterator[None]:
+    """For what recurses to the limit: there, finalizers of what other tests have left fail."""
+    gc.disable()
+    yield
+    gc.enable()

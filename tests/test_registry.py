@@ -163,6 +163,7 @@ def test_no_such_image(server: Server) -> None:
     assert len(server.seen) == 1
 
 
+@pytest.mark.usefixtures("no_collection")
 @pytest.mark.parametrize(
     ("body", "message"),
     [

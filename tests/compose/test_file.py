@@ -206,6 +206,7 @@ def test_what_cannot_be_read_at_all(tmp_path: Path) -> None:
         assert str(caught.value.faults[0]) == f"{name}  {message}"
 
 
+@pytest.mark.usefixtures("no_collection")
 def test_a_file_nested_too_deeply(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="is nested too deeply"):
         compose_of(tmp_path, "a: " + "[" * 5000 + "]" * 5000)

@@ -228,6 +228,7 @@ def test_a_plan_of_another_environment(before: World, then: PlanFile) -> None:
     ]
 
 
+@pytest.mark.usefixtures("no_collection")
 @pytest.mark.parametrize(
     "text",
     [

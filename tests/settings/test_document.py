@@ -120,6 +120,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.usefixtures("no_collection")
 @pytest.mark.parametrize(("text", "line"), BROKEN.values(), ids=BROKEN)
 def test_what_can_not_be_read(text: str, line: str) -> None:
     with pytest.raises(SettingsError) as caught:

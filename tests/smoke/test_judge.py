@@ -95,6 +95,7 @@ def test_json_that_is_another(key: str, value: Any, fault: str) -> None:
     assert judged({"json": {key: value}}, answer(body=json.dumps(DOCUMENT))) == [fault]
 
 
+@pytest.mark.usefixtures("no_collection")
 @pytest.mark.parametrize("body", [b"", b"<html>", b"\xff", b"[" * 100_000])
 def test_what_is_no_json(body: bytes) -> None:
     assert judged({"json": {"a": 1}}, answer(body=body)) == ["is not JSON"]

@@ -73,6 +73,7 @@ def test_another_schema_is_refused() -> None:
         from_json(body(v=2, events="told in another way"))
 
 
+@pytest.mark.usefixtures("no_collection")
 @pytest.mark.parametrize(
     "text",
     [
