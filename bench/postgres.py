@@ -33,8 +33,9 @@ initdb -D /tmp/data -U "$1" -A trust -E UTF8 --locale=C --no-sync >/dev/null || 
 exec postgres -D /tmp/data -c listen_addresses=127.0.0.1 -c unix_socket_directories=/tmp \
 	-c fsync=off -c full_page_writes=off -c synchronous_commit=off -c autovacuum=off \
 	-c wal_level=minimal -c max_wal_senders=0 -c max_wal_size=256MB -c checkpoint_timeout=1h \
-	-c shared_buffers="$(($2 / 4))kB" -c max_connections=50 -c restart_after_crash=off \
-	-c max_locks_per_transaction=1024 -c lc_messages=C
+	-c shared_buffers="$(($2 / 4))kB" -c maintenance_work_mem="$(($2 / 16))kB" \
+	-c max_connections=50 -c restart_after_crash=off \
+	-c max_locks_per_transaction=64 -c lc_messages=C
 """
 SETTINGS = """
 select json_object_agg(name, setting order by name) from pg_settings

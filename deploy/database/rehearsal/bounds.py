@@ -9,6 +9,7 @@ from deploy.errors import Refused
 from deploy.views.text import size
 
 if TYPE_CHECKING:
+    from deploy.database.rehearsal.source import Source
     from deploy.settings import Rehearsal
 
 GROWTH = 1.3
@@ -59,30 +60,25 @@ def bounds_of(written: Rehearsal) -> Bounds:
     return Bounds(memory=written.memory, disk=written.disk or 0, seconds=written.timeout)
 
 
-def disk_of(bounds: Bounds, database: int) -> int:
-    """Return how many bytes a server may write.
-
-    Args:
-        bounds: as they are written.
-        database: bytes of what is restored; 0 for a schema alone.
-    """
-    return bounds.disk or EMPTY + int(database * ROOM_TO_CHANGE)
+def disk_of(bounds: Bounds, source: Source) -> int:
+    """Return how many bytes a server that is filled with this may write."""
+    return bounds.disk or EMPTY + source.dump + int(source.bytes * ROOM_TO_CHANGE)
 
 
-def fit(host: str, bounds: Bounds, database: int, room: Room) -> None:
+def fit(host: str, bounds: Bounds, source: Source, room: Room) -> None:
     """Do nothing if the server has room on the host.
 
     Args:
         host: its name, for messages.
         bounds: the bounds.
-        database: bytes of what is restored; 0 for a schema alone.
+        source: what is restored.
         room: what the host has.
 
     Raises:
         Refused: it has none.
     """
-    needed = EMPTY + int(database * GROWTH)
-    smaller = "write database.rehearsal.mode: schema, which needs less" if database else ""
+    needed = EMPTY + source.dump + int(source.bytes * GROWTH)
+    smaller = "write database.rehearsal.mode: schema, which needs less" if source.bytes else ""
     if bounds.disk and needed > bounds.disk:
         raise Refused(
             f"database.rehearsal.disk allows {size(bounds.disk)}, and a rehearsal may need "

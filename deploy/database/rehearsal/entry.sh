@@ -66,11 +66,13 @@ serve() {
 	initdb -D "$home/data" -U "$1" -A trust -E UTF8 --locale=C --no-sync >"$home/log" 2>&1 ||
 		over "initdb failed: $(last_words)"
 	# Nothing of this has to outlive a crash. Only who is in the container reaches it: there is no
-	# network but the loopback. A server that lost a process to the kernel is not to begin again.
+	# network but the loopback. A server that lost a process to the kernel is not to begin again. Up to
+	# four sessions restore, so what one may take to build an index is a small part of the memory.
 	postgres -D "$home/data" -c listen_addresses=127.0.0.1 -c unix_socket_directories=/tmp \
 		-c fsync=off -c full_page_writes=off -c synchronous_commit=off -c autovacuum=off \
 		-c wal_level=minimal -c max_wal_senders=0 -c max_wal_size=256MB -c checkpoint_timeout=1h \
-		-c shared_buffers="$(($7 / 4))kB" -c max_connections=50 -c restart_after_crash=off \
+		-c shared_buffers="$(($7 / 4))kB" -c maintenance_work_mem="$(($7 / 16))kB" \
+		-c max_connections=50 -c restart_after_crash=off \
 		-c max_locks_per_transaction="$8" -c shared_preload_libraries="$9" \
 		-c lc_messages=C >>"$home/log" 2>&1 </dev/null &
 	server=$!

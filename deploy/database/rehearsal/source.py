@@ -26,6 +26,11 @@ class Data:
         """The size of the database that it is of."""
         return int(self.manifest.facts.get("database_bytes") or 0)
 
+    @property
+    def dump(self) -> int:
+        """The size of its file."""
+        return self.manifest.bytes
+
 
 @dataclass(frozen=True)
 class SchemaOnly:
@@ -36,6 +41,11 @@ class SchemaOnly:
     @property
     def bytes(self) -> int:
         """No rows, so nothing to speak of."""
+        return 0
+
+    @property
+    def dump(self) -> int:
+        """As above."""
         return 0
 
 

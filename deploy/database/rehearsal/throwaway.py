@@ -91,7 +91,7 @@ class _Opening:
 
     def server(self) -> Throwaway:
         about, facts, room, image = self._look()
-        fit(self.host.name, self.bounds, self.source.bytes, room)
+        fit(self.host.name, self.bounds, self.source, room)
         scripts = self._scripts(about, facts, image)
         manifest = self.source.manifest if isinstance(self.source, Data) else None
         words = ["schema"]
@@ -171,13 +171,12 @@ class _Opening:
             server_major=str(facts["major"]),
             owner=str(about["owner"]),
             encoding=str(about["encoding"]),
-            # One transaction restores everything, and holds a lock on each of its objects.
-            locks=str(max(1024, int(about["locks"]))),
+            locks=str(about["locks"]),
             preload=preload,
             rows_of=str(Table()) if head(facts) else "",
             roles_sql=ROLES,
             memory_kb=str(self.bounds.memory // 1024),
-            disk_kb=str(disk_of(self.bounds, self.source.bytes) // 1024),
+            disk_kb=str(disk_of(self.bounds, self.source) // 1024),
             reserve_kb=str(self.bounds.reserve // 1024),
             seconds=str(round(self.bounds.seconds)),
             idle=str(round(self.bounds.idle)),

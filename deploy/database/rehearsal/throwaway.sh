@@ -91,7 +91,7 @@ open_server() {
 	[ "$mode" = data ] || take_schema
 	# The programs are there at once, and the server comes up beside what they read. Whether what they
 	# say of the dump counts is known when the server is, and the sum: both may be the reason for it.
-	read_dump && unread='' || unread=1
+	if take_dump; then unread=; else unread=1; fi
 	ask_roles
 	wait_for_server
 	[ "$mode" != data ] || as_written
@@ -177,10 +177,15 @@ have_extensions() {
 	[ -z "$missing" ] || give_up refused "the image $image lacks the extension $missing"
 }
 
-# read_dump: what is in it, and its statements for the schema.
-read_dump() {
-	within 'exec pg_restore -l --create' <"$file" >"$errors.list" 2>"$errors.read" &&
-		within 'exec pg_restore --schema-only -f -' <"$file" >"$errors.sql" 2>"$errors.read"
+# take_dump: the file goes into the container, as several sessions restore from nothing else; what is in
+# it, and its statements for the schema.
+take_dump() {
+	within 'until [ -d /tmp/headway ]; do sleep 0.05; done
+		exec cat >/tmp/headway/dump' <"$file" 2>"$errors.read" &&
+		within 'exec pg_restore -l --create /tmp/headway/dump' \
+			</dev/null >"$errors.list" 2>"$errors.read" &&
+		within 'exec pg_restore --schema-only -f - /tmp/headway/dump' \
+			</dev/null >"$errors.sql" 2>"$errors.read"
 }
 
 ask_roles() {
@@ -209,9 +214,10 @@ new_database() {
 	within 'printf "%s\n" "$2" >/tmp/headway/list || exit
 		echo "drop database if exists :\"name\"" |
 			psql -XqAt -v ON_ERROR_STOP=1 -v "name=$1" -d template1 || exit
-		exec pg_restore --create --exit-on-error --no-tablespaces -L /tmp/headway/list -d template1' \
+		exec pg_restore --create --exit-on-error --no-tablespaces -L /tmp/headway/list -d template1 \
+			/tmp/headway/dump' \
 		"$database" "$(grep -E '^[0-9]+; [0-9]+ [0-9]+ ([A-Z ]+ - )?DATABASE ' "$errors.list")" \
-		<"$file" 2>"$errors" && return
+		</dev/null 2>"$errors" && return
 	# An image may lack a locale that the server has.
 	say warned text "the database is made without its locale and settings: $(head -n 1 "$errors")"
 	{
@@ -221,19 +227,24 @@ new_database() {
 		give_up failed "the database cannot be made"
 }
 
-# restore: in one transaction, since rows that come in that of their table need no WAL.
+# restore: by as many sessions as the host has cores, up to four; their share of the time is small where
+# the real database wants it. Rows come in a transaction that has emptied their table: that needs no WAL.
 restore() {
 	# shellcheck disable=SC2016 # the variable is the container's
-	into='exec pg_restore --single-transaction --no-tablespaces -d "$1"'
-	within "$into" "$database" <"$file" 2>"$errors"
+	within 'jobs=$(nproc)
+		[ "$jobs" -le 4 ] || jobs=4
+		pg_restore --jobs "$jobs" --exit-on-error --no-tablespaces -d "$1" /tmp/headway/dump &&
+			exec rm /tmp/headway/dump' "$database" </dev/null 2>"$errors"
 	code=$?
 	if [ "$code" -ne 0 ]; then
 		cp "$errors" "$errors.restore"
-		within 'exec pg_restore -f /dev/null' <"$file" 2>"$errors" || unreadable
+		within 'exec pg_restore -f /dev/null /tmp/headway/dump' </dev/null 2>"$errors" || unreadable
 		cp "$errors.restore" "$errors"
 		give_up failed "pg_restore failed"
 	fi
-	[ ! -f "$errors.rows" ] || within "$into" "$database" <"$errors.rows" 2>"$errors" ||
+	# shellcheck disable=SC2016 # the variable is the container's
+	[ ! -f "$errors.rows" ] ||
+		within 'exec pg_restore --exit-on-error -d "$1"' "$database" <"$errors.rows" 2>"$errors" ||
 		give_up failed "pg_restore of the rows of $rows_of failed"
 	printf '%s\n' "$afterwards" | ask_server "$database" 2>"$errors" ||
 		give_up failed "the restored database cannot be analysed"

@@ -6,7 +6,7 @@ import pytest
 
 from deploy.database.backup.manifest import Manifest
 from deploy.database.rehearsal.bounds import EMPTY, Bounds, Room, bounds_of, disk_of, fit
-from deploy.database.rehearsal.source import Data, SchemaOnly, choose
+from deploy.database.rehearsal.source import Data, SchemaOnly, Source, choose
 from deploy.errors import Refused
 from deploy.settings import Rehearsal
 
@@ -20,10 +20,26 @@ def test_the_bounds_of_the_settings() -> None:
     assert bounds_of(written) == Bounds(memory=2**29, disk=5 * GB, seconds=600)
 
 
+def dump(database: int, method: str = "dump", packed: int = 0) -> Manifest:
+    facts = {"database_bytes": database}
+    return Manifest("one", {"method": method, "bytes": packed, "facts": facts})
+
+
+def source(database: int) -> Source:
+    return Data(dump(database)) if database else SchemaOnly()
+
+
 def test_the_disk() -> None:
-    assert disk_of(Bounds(disk=GB), 5 * GB) == GB
-    assert disk_of(Bounds(), 0) == EMPTY
-    assert disk_of(Bounds(), 2 * GB) == EMPTY + 5 * GB
+    assert disk_of(Bounds(disk=GB), source(5 * GB)) == GB
+    assert disk_of(Bounds(), source(0)) == EMPTY
+    assert disk_of(Bounds(), source(2 * GB)) == EMPTY + 5 * GB
+    assert disk_of(Bounds(), Data(dump(2 * GB, packed=GB))) == EMPTY + 6 * GB
+
+
+def test_the_dump_needs_room_as_well() -> None:
+    fit("db-1", Bounds(), Data(dump(6 * GB)), ROOM)
+    with pytest.raises(Refused, match=r"may need 9\.2 GB"):
+        fit("db-1", Bounds(), Data(dump(6 * GB, packed=GB)), ROOM)
 
 
 @pytest.mark.parametrize(
@@ -36,9 +52,9 @@ def test_the_disk() -> None:
     ],
 )
 def test_there_is_room(bounds: Bounds, database: int) -> None:
-    fit("db-1", bounds, database, ROOM)  # or it would raise
+    fit("db-1", bounds, source(database), ROOM)  # or it would raise
     with pytest.raises(Refused):
-        fit("db-1", bounds, database, Room(memory=0, disk=0, mount="/"))
+        fit("db-1", bounds, source(database), Room(memory=0, disk=0, mount="/"))
 
 
 SCHEMA = "or write database.rehearsal.mode: schema, which needs less."
@@ -74,13 +90,9 @@ REFUSED = {
 @pytest.mark.parametrize(("bounds", "database", "said"), REFUSED.values(), ids=REFUSED)
 def test_there_is_none(bounds: Bounds, database: int, said: str) -> None:
     with pytest.raises(Refused) as caught:
-        fit("db-1", bounds, database, ROOM)
+        fit("db-1", bounds, source(database), ROOM)
     assert str(caught.value) == said
     assert caught.value.exit_code == 3
-
-
-def dump(database: int, method: str = "dump") -> Manifest:
-    return Manifest("one", {"method": method, "facts": {"database_bytes": database}})
 
 
 def test_what_it_is_filled_with() -> None:
