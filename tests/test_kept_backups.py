@@ -18,7 +18,8 @@ from deploy.pending import TakenBack
 from deploy.settings import load
 from deploy.situation import Situation
 from deploy.steps.backup import BackUp
-from tests.faults.fleet import Course, Fleet
+from tests.faults.faulty import Course
+from tests.faults.fleet import Fleet
 from tests.test_pending import migration
 
 ANA = {"GITHUB_ACTOR": "ana"}

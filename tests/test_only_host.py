@@ -9,7 +9,8 @@ import pytest
 from deploy.errors import Refused
 from deploy.settings import load
 from deploy.situation import Situation
-from tests.faults.fleet import HOSTS, Course, Fleet
+from tests.faults.faulty import Course
+from tests.faults.fleet import HOSTS, Fleet
 
 ALL = tuple(HOSTS)
 BUT_WEB_2 = ("web-1", "web-3", "db-1")

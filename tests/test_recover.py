@@ -16,7 +16,8 @@ from deploy.events import Outcome, RunEnded, Stream
 from deploy.facts import HostFacts, read
 from deploy.recovery import Recovery
 from deploy.steps.smoke import Smoke
-from tests.faults.fleet import Course, Fleet
+from tests.faults.faulty import Course
+from tests.faults.fleet import Fleet
 from tests.test_run import Stub, raises
 
 

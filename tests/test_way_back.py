@@ -9,7 +9,8 @@ import pytest
 from deploy.errors import Refused
 from deploy.intent import intend_rollback
 from deploy.situation import Situation
-from tests.faults.fleet import Course, Fleet
+from tests.faults.faulty import Course
+from tests.faults.fleet import Fleet
 
 
 @pytest.fixture

@@ -22,7 +22,8 @@ from hypothesis.stateful import (
 
 from deploy.events import Outcome
 
-from .fleet import Course, Fault, Fleet, Ran, Recovered
+from .faulty import Course, Fault
+from .fleet import Fleet, Ran, Recovered
 
 TAGS = ("v1", "v2", "v3")
 AHEAD = st.sampled_from([1, 2, 1, 2, 0])

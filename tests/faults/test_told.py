@@ -18,7 +18,8 @@ from deploy.settings import load
 from deploy.views.lines import subject
 
 from ..stand_in import StandIn, hangs, says, stand_in
-from .fleet import Course, Fault, Fleet
+from .faulty import Course, Fault
+from .fleet import Fleet
 
 TOKEN = "hunter2-hunter2"
 

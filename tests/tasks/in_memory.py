@@ -9,7 +9,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from deploy.situation import Situation
-from tests.faults.fleet import Course, Fleet
+from tests.faults.faulty import Course
+from tests.faults.fleet import Fleet
 
 if TYPE_CHECKING:
     import pytest

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from invoke.context import Context
@@ -12,8 +12,11 @@ from invoke.exceptions import Exit
 
 from deploy.tasks import history
 from deploy.tasks.report import file_of
-from tests.faults.fleet import Course, Fault, Fleet
+from tests.faults.faulty import Course, Fault
 from tests.tasks.in_memory import new_fleet
+
+if TYPE_CHECKING:
+    from tests.faults.fleet import Fleet
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from invoke.context import Context
@@ -14,8 +14,11 @@ from deploy.lease.words import Claim, Hold, Seen
 from deploy.situation import Situation
 from deploy.tasks import history, status
 from deploy.tasks.middle import in_the_middle
-from tests.faults.fleet import Course, Fleet
+from tests.faults.faulty import Course
 from tests.tasks.in_memory import new_fleet
+
+if TYPE_CHECKING:
+    from tests.faults.fleet import Fleet
 
 
 @pytest.fixture

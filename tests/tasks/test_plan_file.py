@@ -18,7 +18,8 @@ from deploy.lease.words import Seen
 from deploy.situation import Situation
 from deploy.tasks import deploy, migrate, plan
 
-from ..faults.fleet import Course, Fleet
+from ..faults.faulty import Course
+from ..faults.fleet import Fleet
 from .test_leased import BEGAN
 
 if TYPE_CHECKING:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from invoke.context import Context
 from invoke.exceptions import Exit
 
 from deploy.tasks import recover
-from tests.faults.fleet import Course, Fault, Fleet
+from tests.faults.faulty import Course, Fault
 from tests.tasks.in_memory import new_fleet
+
+if TYPE_CHECKING:
+    from tests.faults.fleet import Fleet
 
 
 @pytest.fixture

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from invoke.context import Context
 from invoke.exceptions import Exit
 
 from deploy.tasks import status
-from tests.faults.fleet import Course, Fleet
+from tests.faults.faulty import Course
 from tests.tasks.in_memory import new_fleet
+
+if TYPE_CHECKING:
+    from tests.faults.fleet import Fleet
 
 
 @pytest.fixture
