@@ -34,7 +34,9 @@ POINTS = [
 ]
 PAST = {("rolling", ROLLING - 1), ("blue-green", AT_ONCE - 1), ("rollback", AT_ONCE - 1)}
 THEN = ("recover", "deploy", "rollback")
-SOME = {(point, THEN[turn % len(THEN)]) for turn, point in enumerate(POINTS[::3])}
+TURNS = (*THEN, "deploy", "recover", "rollback")
+"""Another deploy meets both a host that is staged and one that is switched."""
+SOME = {(point, TURNS[turn % len(TURNS)]) for turn, point in enumerate(POINTS[::3])}
 """Every third point, each with the next of the commands, where nobody asks for `--all`.
 
 Even numbers are before a phase and odd ones after it, so that threes are so by turns. Of a rolling
