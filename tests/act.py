@@ -198,7 +198,9 @@ class Act:
             folder.mkdir()
             shutil.copy(ROOT / "requirements.txt", folder)
             for name in ("deploy", ".github"):
-                shutil.copytree(ROOT / name, folder / name)
+                # Byte code comes and goes while other tests run.
+                without = shutil.ignore_patterns("__pycache__")
+                shutil.copytree(ROOT / name, folder / name, ignore=without)
         return folder
 
     def _stand_ins(self) -> list[str]:
