@@ -89,14 +89,7 @@ undo_service() {
 	old=$(other "$3")
 	have_in_slot "$back" "$1" "$old" "$6" || return 1
 	flip "$1" "$old"
-	end=$(($(now) + $5 * 100))
-	if [ "$4" != - ] && [ "$was" != staging ] && [ -n "$(in_slot "$1" "$3")" ]; then
-		asked=0
-		until [ "$(proxy_inflight "$1" "$3" "$4")" = 0 ] || [ "$(now)" -ge "$end" ]; do
-			asked=$((asked + 1))
-			pause $asked
-		done
-	fi
+	[ "$was" = staging ] || [ -z "$(seen_in "$3")" ] || drain "$1" "$3" "$4" $(($(now) + $5 * 100))
 	# shellcheck disable=SC2046 # one word for each id
 	remove $(containers "$1" | awk -v old="$old" '$2 != old { print $1 }')
 }
@@ -104,10 +97,11 @@ undo_service() {
 # have_in_slot RELEASE SERVICE SLOT REPLICAS: the slot has containers that run and will go on to. Where
 # it has none, somebody has worked by hand in the middle of the roll: those that were stopped are
 # started, what runs the release without the slot's alias is taken, and else it is started anew.
-# Without a RELEASE nothing ever ran in the slot. `mended` says whether there was anything to do.
+# Without a RELEASE nothing ever ran in the slot. `mended` says whether there was anything to do, and
+# `there` has the lines of `containers` as they were before.
 have_in_slot() {
-	mended=
-	if [ -z "$1" ] || [ -n "$(staying_in "$2" "$3")" ]; then
+	mended='' there=$(containers "$2")
+	if [ -z "$1" ] || [ -n "$(staying_in "$3" "$there")" ]; then
 		return 0
 	fi
 	mended=yes
@@ -116,7 +110,7 @@ have_in_slot() {
 	looks=0
 	while [ -n "$(containers "$2" | runs_in "$3")" ] && [ -z "$(made_by_hand "$1" "$2")" ] && [ $looks -lt 30 ]; do
 		sleep 0.5
-		[ -z "$(staying_in "$2" "$3")" ] || return 0
+		[ -z "$(staying_in "$3" "$(containers "$2")")" ] || return 0
 		looks=$((looks + 1))
 	done
 	ids=$(containers "$2" | awk -v slot="$3" '$2 == slot && $3 !~ /^(running|restarting)$/ { print $1 }')
@@ -144,10 +138,15 @@ made_by_hand() {
 	containers "$2" | awk -v hash="$hash" '$2 == "none" && $3 == "running" && $8 == hash { print $1 }'
 }
 
-# staying_in SERVICE SLOT: those that run there and that nobody has told to end. One that has been told
+# seen_in SLOT: those that `there` had in it.
+seen_in() {
+	printf '%s\n' "$there" | awk -v slot="$1" '$2 == slot { print $1 }'
+}
+
+# staying_in SLOT CONTAINERS: those that run there and that nobody has told to end. One that has been told
 # runs and answers until it has ended, for as long as its grace goes on, and whoever did it removes it.
 staying_in() {
-	containers "$1" | awk -v slot="$2" '$2 == slot && $3 ~ /^(running|restarting)$/ { print $1, $6 }' |
+	printf '%s\n' "$2" | awk -v slot="$1" '$2 == slot && $3 ~ /^(running|restarting)$/ { print $1, $6 }' |
 		while read -r id since; do
 			timeout 5 docker events --since "$since" --until 0s --filter "container=$id" \
 				--filter event=kill --format '{{.Actor.Attributes.signal}}' 2>/dev/null |

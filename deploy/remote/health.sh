@@ -57,17 +57,13 @@ probe() {
 	return 1
 }
 
-address() {
-	docker inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}' "$1" | awk '{ print $1 }'
-}
-
-# probe_directly SERVICE ID PORT PROBES: each path, straight at the container.
+# probe_directly SERVICE ID ADDRESS PORT PROBES: each path, straight at the container.
 probe_directly() {
-	[ "$3" = - ] && return 0
-	at=$(address "$2")
-	for one in $(printf '%s' "$4" | tr ',' ' '); do
+	[ "$4" = - ] && return 0
+	at=$3:$4
+	for one in $(printf '%s' "$5" | tr ',' ' '); do
 		[ "$one" = - ] && continue
-		probe "$1" "$2" "on the new container" "$one" "http://$at:$3${one%%'|'*}" \
+		probe "$1" "$2" "on the new container" "$one" "http://$at${one%%'|'*}" \
 			-H "Host: ${site#*://}" || return 1
 	done
 }
@@ -94,15 +90,15 @@ probe_proxied() {
 
 # unwell SERVICE ID [RESTARTS]: sets `reason` when the container has exited, is unhealthy, or has
 # restarted more than RESTARTS times (0: not at all). Sets `is_ready` (healthy, or running where there
-# is no health check), `started_at` and `slot_now` in any case: one question to Docker for all of it,
-# since a roll asks it many times on a host that has work to do.
+# is no health check), `restarts`, `started_at`, `slot_now` and `address` in any case: one question to
+# Docker for all of it, since a roll asks it many times on a host that has work to do.
 unwell() {
 	forgiven=${3:-0}
 	# shellcheck disable=SC2046 # the fields are words
 	set -- "$1" "$2" $(docker inspect -f '{{.State.Status}} {{.RestartCount}} {{.State.OOMKilled}} '\
 '{{.State.ExitCode}} {{with .State.Health}}{{.Status}}{{else}}unchecked{{end}} {{.State.StartedAt}} '\
-"$(slot_template "$1")" "$2" 2>/dev/null)
-	is_ready=no started_at=${8-} slot_now=${9-}
+"$(slot_template "$1")"' {{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}' "$2" 2>/dev/null)
+	is_ready=no restarts=${4-} started_at=${8-} slot_now=${9-} address=${10-}
 	if [ $# -lt 9 ]; then
 		reason="a new container of $1 is gone"
 	elif [ "$5" = true ] || { [ "$4" -gt "$forgiven" ] && was_out_of_memory "$2"; }; then
@@ -140,17 +136,19 @@ own_check() {
 
 # wait_ready new|known SERVICE ID...: until all are ready, or one is unwell, or the time is over. Of
 # known ones that they have restarted before is no sign of anything: Docker counts as long as a
-# container lives, and a database that was killed once last year has been well since.
+# container lives, and a database that was killed once last year has been well since. Sets `started` and
+# `addresses`, a word for each.
 wait_ready() {
-	since=$1 name=$2
+	since=$1 name=$2 started='' addresses=''
 	shift 2
 	end=$(($(now) + healthy_deadline))
 	for id in "$@"; do
-		failing=$id restarts=0 looks=0
-		[ "$since" = new ] || restarts=$(docker inspect -f '{{.RestartCount}}' "$id" 2>/dev/null)
+		failing=$id allowed=0 looks=0
+		[ "$since" = new ] || allowed=999999
 		while :; do
-			unwell "$name" "$id" "$restarts" && return 1
+			unwell "$name" "$id" "$allowed" && return 1
 			[ $is_ready = no ] || break
+			[ $looks -gt 0 ] || [ "$since" = new ] || allowed=$restarts
 			if [ "$(now)" -gt "$end" ]; then
 				reason="$name was not healthy within $((healthy_deadline / 100)) s"
 				detail=$(own_check "$id")
@@ -161,6 +159,7 @@ wait_ready() {
 			looks=$((looks + 1))
 			if [ $looks -le 16 ]; then sleep 0.25; else sleep 0.5; fi
 		done
+		started="$started$started_at " addresses="$addresses${address:--} "
 	done
 }
 
@@ -172,10 +171,9 @@ gate() {
 	wait_ready new "$service" "$@" || return 1
 	for id in "$@"; do
 		failing=$id
-		probe_directly "$service" "$id" "$port" "$probes" || return 1
+		probe_directly "$service" "$id" "${addresses%% *}" "$port" "$probes" || return 1
+		addresses=${addresses#* }
 	done
-	# Started anew counts as restarted, whoever did it.
-	started=$(docker inspect -f '{{.State.StartedAt}}' "$@" | tr '\n' ' ')
 	end=$(($(now) + min_healthy))
 	look=$(now)
 	while [ "$look" -lt "$end" ]; do
@@ -187,7 +185,8 @@ gate() {
 	still_well "$service" "$started" "$@"
 }
 
-# still_well SERVICE STARTED ID...: none unwell, none started again since STARTED was read.
+# still_well SERVICE STARTED ID...: none unwell, none started again since STARTED was read, which counts
+# as restarted, whoever did it.
 still_well() {
 	service=$1 then=$2 seen=
 	shift 2

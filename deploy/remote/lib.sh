@@ -48,12 +48,6 @@ now() {
 	printf '%s' "${uptime%.*}${uptime#*.}"
 }
 
-# pause TIMES: between two questions to the proxy, which cost an exec each: most requests end within a
-# second, and what takes longer takes long.
-pause() {
-	if [ "$1" -lt 5 ]; then sleep "0.$(($1 * 2))"; else sleep 1; fi
-}
-
 # sleep_until TIME: as `now` counts; not at all when that is over.
 sleep_until() {
 	rest=$(($1 - $(now)))
@@ -204,9 +198,20 @@ in_slot() {
 	containers "$1" | awk -v slot="$2" '$2 == slot { print $1 }'
 }
 
+# proxy_container: its id, or what find_proxy has found.
 proxy_container() {
+	if [ -n "${proxy_found-}" ]; then
+		echo "$proxy_found"
+		return
+	fi
 	docker ps -q --filter "label=com.docker.compose.project=$project" \
 		--filter "label=com.docker.compose.service=$proxy_service" | head -n 1
+}
+
+# find_proxy: once for all that is asked of it next.
+find_proxy() {
+	proxy_found=
+	proxy_found=$(proxy_container)
 }
 
 # runs_in SLOT: of the lines of `containers` on standard input, those that run, or that Docker is about
@@ -242,6 +247,21 @@ live_slot() {
 flip() {
 	if [ "$2" = green ]; then : >"$dir/slots/$1.green"; else rm -f "$dir/slots/$1.green"; fi
 	proxy_flip "$1" "$2"
+}
+
+# drain SERVICE SLOT PORT END: until the slot has nothing in flight, or it is END; `left` is what it has.
+drain() {
+	left=0 asked=0
+	[ "$3" != - ] || return 0
+	find_proxy
+	while left=$(proxy_inflight "$1" "$2" "$3") && [ "$left" != 0 ] && [ "$(now)" -lt "$4" ]; do
+		# Somebody may have made it anew.
+		[ "$left" != unknown ] || find_proxy
+		asked=$((asked + 1))
+		# Each question costs an exec: most requests end within a second, and what takes longer takes long.
+		if [ $asked -lt 5 ]; then sleep "0.$((asked * 2))"; else sleep 1; fi
+	done
+	proxy_found=
 }
 
 # publishing ID...: those that publish ports themselves.

@@ -173,8 +173,9 @@ start_others() {
 		return 1
 	fi
 	for service in "$@"; do
-		for id in $(containers "$service" | awk '{ print $1 }'); do
-			ended_well "$id" && continue
+		for id in $(containers "$service" | awk '{ print $1 "/" $3 }'); do
+			state_now=${id#*/} id=${id%/*}
+			[ "$state_now" = exited ] && ended_well "$id" && continue
 			if ! wait_ready known "$service" "$id"; then
 				detail=$(tail_of "$id")
 				return 1

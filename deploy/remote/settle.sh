@@ -59,15 +59,8 @@ drain_service() {
 	# Whoever has typed `docker compose down` or `up` meanwhile: something must be left that serves.
 	have_in_slot "$(next_of release)" "$1" "$3" "$6" || return 1
 	began=$(now)
-	end=$((began + $5 * 100))
 	left=0
-	if [ "$4" != - ] && [ -n "$(in_slot "$1" "$old")" ]; then
-		asked=0
-		while left=$(proxy_inflight "$1" "$old" "$4") && [ "$left" != 0 ] && [ "$(now)" -lt "$end" ]; do
-			asked=$((asked + 1))
-			pause $asked
-		done
-	fi
+	[ -z "$(seen_in "$old")" ] || drain "$1" "$old" "$4" $((began + $5 * 100))
 	[ "$left" = 0 ] || say warned text "$1: $left requests were still open after $5 s and are cut"
 	say drained service "$1" hundredths "$(($(now) - began))"
 	stop_containers "$1" "$(containers "$1" | awk -v new="$3" '$2 != new { print $1 }')"

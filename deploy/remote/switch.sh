@@ -13,6 +13,7 @@ switch() {
 	esac
 	# Before the flag: whoever finds `switched` looks at the flag to see how far it went.
 	phase switched
+	watched=
 	if each_service flip_service && take_over && say said text switched &&
 		each_service replace_service && each_service check_service && watch_bake; then
 		say switched
@@ -89,14 +90,20 @@ replace_service() {
 }
 
 # check_service: all of the new containers run in their slot, whatever people do by hand meanwhile, and
-# the proxy's answers are right.
+# the proxy's answers are right. A line of `watched` for each: service id started
 check_service() {
 	failing=
+	if [ "$2" = stop-first ]; then
+		watched="$watched$(containers "$1" | awk -v name="$1" '{ print name, $1, $6 }')
+"
+	fi
 	[ "$2" = start-first ] || return 0
 	ids=$(in_slot "$1" "$3") first=
 	for id in $ids; do
 		: "${first:=$id}"
 		unwell "$1" "$id" && failing=$id && return 1
+		watched="$watched$1 $id $started_at
+"
 	done
 	count=$(printf '%s' "$ids" | grep -c .)
 	if [ "$count" -lt "$6" ]; then
@@ -109,8 +116,6 @@ check_service() {
 # watch_bake: once a second, all new containers and every probe, until the bake is over.
 watch_bake() {
 	grep -q '^service ' "$state/next" || return 0
-	watched=
-	each_service remember_service
 	look=$(now)
 	over=$((look + bake))
 	# By the clock: the looking takes time as well, and the bake is not to grow by it.
@@ -119,21 +124,6 @@ watch_bake() {
 		[ "$look" -le "$over" ] || look=$over
 		sleep_until "$look"
 		each_service watch_service || return 1
-	done
-}
-
-new_ids() {
-	case $2 in
-	start-first) in_slot "$1" "$3" ;;
-	stop-first) containers "$1" | awk '{ print $1 }' ;;
-	esac
-}
-
-# remember_service: a line of `watched` for each new container: service id started
-remember_service() {
-	for id in $(new_ids "$@"); do
-		watched="$watched$1 $id $(docker inspect -f '{{.State.StartedAt}}' "$id")
-"
 	done
 }
 
