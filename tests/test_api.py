@@ -13,7 +13,7 @@ from deploy import api
 from deploy.errors import Fault, HeadwayError, NeedsPerson, Refused
 from deploy.events import Event, Outcome, RunEnded, RunStarted, Stream, Warned
 from deploy.settings import Secret
-from tests.test_run import Stub, raises
+from tests.run.walk import Stub, raises
 
 HOSTS = [SimpleNamespace(host=f"web-{n}", before="v1", rolled=("web",)) for n in (1, 2)]
 PLAN = SimpleNamespace(verb="deploy", app="shop", before="v1", after="v2", hosts=HOSTS, empty=False)

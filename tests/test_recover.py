@@ -18,7 +18,7 @@ from deploy.recovery import Recovery
 from deploy.steps.smoke import Smoke
 from tests.faults.faulty import Course
 from tests.faults.fleet import Fleet
-from tests.test_run import Stub, raises
+from tests.run.walk import Stub, raises
 
 
 @dataclass
