@@ -11,12 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from deploy.remote.arrows import ArrowFailed
 from deploy.sandbox.images import OFFERED
-from deploy.sandbox.load import running
 
 from .conftest import SERVICES, WEB, MakeProject
 from .project import docker
+from .traffic import rolls_lose_nothing
 
 pytestmark = pytest.mark.fleet
 
@@ -40,23 +39,7 @@ def newer(application: None, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def test_rolls_under_traffic_lose_nothing(make: MakeProject, newer: str) -> None:
-    project = make(more=f"proxy: {{image: '{newer}'}}")
-    v1, v2, v3 = (project.release(tag) for tag in ("v1", "v2", "v3"))
-    bad = project.release("v2", BEHAVIOUR="sick=4000")
-    project.roll(v1)
-    with running(f"http://127.0.0.1:{project.port}", rate=200, websockets=10) as load:
-        for release in (v2, v3):
-            project.roll(release)
-        project.deliver(bad)
-        project.send("stage", bad)
-        with pytest.raises(ArrowFailed):
-            project.send("switch", bad, bake="1500")
-        project.send("abandon", bad)
-        project.assert_settled(v3)
-    report = load.report
-    assert report.failed == 0, report.examples
-    assert report.requests > 1000
-    assert set(report.versions) == {"v1", "v2", "v3"}
+    rolls_lose_nothing(make(more=f"proxy: {{image: '{newer}'}}"))
 
 
 def test_requests_in_flight_are_waited_for_and_counted(make: MakeProject, newer: str) -> None:

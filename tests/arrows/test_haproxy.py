@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
@@ -13,10 +11,10 @@ from deploy.compose.placement import Rolled
 from deploy.proxy import haproxy
 from deploy.remote.arrows import ArrowFailed
 from deploy.sandbox.images import OFFERED
-from deploy.sandbox.load import LoadReport, running
 
 from .conftest import SERVICES, WEB, MakeProject
 from .project import APP, Project, docker
+from .traffic import rolls_lose_nothing
 from .visitor import Visitor, wait_for
 
 pytestmark = pytest.mark.fleet
@@ -66,44 +64,7 @@ def restart_proxy(project: Project) -> None:
 
 
 def test_rolls_under_traffic_lose_nothing(make: MakeProject) -> None:
-    project = behind_haproxy(make)
-    v1, v2, v3 = (project.release(tag) for tag in ("v1", "v2", "v3"))
-    bad = project.release("v2", BEHAVIOUR="sick=4000")
-    project.roll(v1)
-    quiet: list[tuple[float, float]] = []
-    with running(f"http://127.0.0.1:{project.port}", rate=200, websockets=10) as load:
-        for release in (v2, v3):
-            project.deliver(release)
-            with until_switched(quiet):
-                project.send("stage", release)
-                project.send("switch", release, bake="200")
-            project.send("settle", release)
-            project.assert_settled(release)
-        project.deliver(bad)
-        with until_switched(quiet):
-            project.send("stage", bad)
-            with pytest.raises(ArrowFailed):
-                project.send("switch", bad, bake="1500")
-        project.send("abandon", bad)
-        project.assert_settled(v3)
-    report = load.report
-    assert report.failed == 0, report.examples
-    assert report.requests > 2000
-    assert set(report.versions) == {"v1", "v2", "v3"}
-    assert closed_within(report, quiet) == []
-
-
-@contextmanager
-def until_switched(quiet: list[tuple[float, float]]) -> Iterator[None]:
-    """Note from when until when no websocket may be closed."""
-    began = time.time()
-    yield
-    quiet.append((began, time.time()))
-
-
-def closed_within(report: LoadReport, quiet: list[tuple[float, float]]) -> list[float]:
-    times = [report.started + closed.at for closed in report.closed]
-    return [at for at in times for began, ended in quiet if began <= at <= ended]
+    rolls_lose_nothing(behind_haproxy(make))
 
 
 def test_a_restart_finds_the_live_slot(make: MakeProject) -> None:
